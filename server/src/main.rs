@@ -1,0 +1,2 @@
+//! The executable `quai`.
+fn main() {}
