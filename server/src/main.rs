@@ -1,2 +1,35 @@
-//! The executable `quai`.
-fn main() {}
+//! The executable `quai`: which role this process plays is decided first, its runtime second.
+//!
+//! One file is installed; `argv[0]` (a link named `docker`, `dockerd`, `quai-runtime`) or the
+//! first argument chooses the role. Only roles that serve sockets start an async runtime.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// What this process is for: each role has one owner, one privilege and one reason to exist.
+enum Role {
+    /// A word that names no role.
+    Unknown(String),
+}
+
+impl Role {
+    /// Reads the role from `argv[0]` and the first argument; the rest are the role's own words.
+    fn from_args(mut args: impl Iterator<Item = OsString>) -> (Self, Vec<OsString>) {
+        let _name = args.next();
+        let word = args.next().unwrap_or_default();
+        (
+            Self::Unknown(word.to_string_lossy().into_owned()),
+            args.collect(),
+        )
+    }
+}
+
+fn main() -> ExitCode {
+    let (role, _words) = Role::from_args(std::env::args_os());
+    match role {
+        Role::Unknown(word) => {
+            eprintln!("quai: unknown command {word:?}; try `quai local`");
+            ExitCode::from(2)
+        }
+    }
+}
