@@ -1,0 +1,4 @@
+# Lu par les shells de connexion de root.
+if [ -n "$BASH_VERSION" ] && [ -r ~/.bashrc ]; then
+  . ~/.bashrc
+fi
