@@ -1,1 +1,6 @@
-//! Placeholder until the first room is built.
+//! The container engine: images, runtime, networks, the Docker API and its command line.
+//!
+//! Modules form layers, each importing only what stands below it in this list read backwards; ARCHITECTURE.md has
+//! the picture. A newcomer reads `runtime/plan.rs`, then `roles/init.rs`.
+
+pub mod api;
