@@ -1,1 +1,12 @@
-//! Placeholder until the first room is built.
+//! Linux, safely: one file per kernel object, no policy.
+//!
+//! Functions are named after the manual page and take borrowed descriptors. This is the only
+//! crate that may contain `unsafe`.
+#![allow(
+    unsafe_code,
+    reason = "system calls; each block names its preconditions"
+)]
+
+pub mod error;
+pub mod poll;
+pub mod pty;

@@ -1,0 +1,104 @@
+//! Waiting for descriptors; see poll(2).
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+use crate::error::SysError;
+
+/// What one descriptor is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Bytes to read, a connection to accept, or a child that ended (on a pidfd).
+    Read,
+    /// Room to write.
+    Write,
+    /// Either.
+    ReadWrite,
+    /// Only errors and hang-ups, which are always reported.
+    Hangup,
+}
+
+/// What became true of one descriptor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// A read would not block; it may report the end.
+    pub readable: bool,
+    /// A write would not block.
+    pub writable: bool,
+    /// The other side is gone, or the descriptor is broken.
+    pub hangup: bool,
+}
+
+impl Ready {
+    /// Whether anything happened at all.
+    pub fn any(self) -> bool {
+        self.readable || self.writable || self.hangup
+    }
+}
+
+/// Waits until one of `set` is ready or `timeout` has passed; `None` waits for ever.
+///
+/// The answer has one entry for each entry of `set`, in order. A signal ends the wait early with
+/// nothing ready.
+pub fn wait(
+    set: &[(BorrowedFd<'_>, Interest)],
+    timeout: Option<Duration>,
+) -> Result<Vec<Ready>, SysError> {
+    let mut polled: Vec<libc::pollfd> = set
+        .iter()
+        .map(|(fd, interest)| libc::pollfd {
+            fd: fd.as_raw_fd(),
+            events: match interest {
+                Interest::Read => libc::POLLIN,
+                Interest::Write => libc::POLLOUT,
+                Interest::ReadWrite => libc::POLLIN | libc::POLLOUT,
+                Interest::Hangup => 0,
+            },
+            revents: 0,
+        })
+        .collect();
+    // Rounded up: a wait of 0.4 ms must not become a busy loop.
+    let timeout = timeout.map_or(-1, |wait| {
+        libc::c_int::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(libc::c_int::MAX)
+    });
+    // SAFETY: the pointer and the length describe one live vector of `pollfd`; its descriptors
+    // are borrowed by `set` for the whole call.
+    let ret = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, timeout) };
+    if ret < 0 && std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted {
+        return Ok(vec![Ready::default(); set.len()]);
+    }
+    SysError::check("poll", ret.into())?;
+    let ready = |p: &libc::pollfd| Ready {
+        readable: p.revents & libc::POLLIN != 0,
+        writable: p.revents & libc::POLLOUT != 0,
+        hangup: p.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0,
+    };
+    Ok(polled.iter().map(ready).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_pair_is_writable_and_becomes_readable() {
+        let (mut a, b) = UnixStream::pair().unwrap();
+        let now = Some(Duration::ZERO);
+        let set = [(b.as_fd(), Interest::ReadWrite)];
+        let ready = wait(&set, now).unwrap()[0];
+        assert!(ready.writable && !ready.readable);
+        a.write_all(b"x").unwrap();
+        assert!(wait(&set, now).unwrap()[0].readable);
+    }
+
+    #[test]
+    fn a_closed_peer_is_a_hangup() {
+        let (a, b) = UnixStream::pair().unwrap();
+        drop(a);
+        let set = [(b.as_fd(), Interest::Hangup)];
+        assert!(wait(&set, None).unwrap()[0].hangup);
+    }
+}
