@@ -1,0 +1,10 @@
+//! The keeper of one machine: owns its ptys and emulated screens, and outlives the web server.
+//!
+//! A terminal is a pty, an emulated screen and a ring of its last output (`terminal`). Clients
+//! come and go over a socket whose frames are in `wire`; one blocking thread serves them all
+//! (`events`). What lies outside terminals is behind `household`.
+
+pub(crate) mod household;
+mod ring;
+mod screen;
+pub(crate) mod wire;

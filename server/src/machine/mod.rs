@@ -1,0 +1,3 @@
+//! The machine of a learner, as the server knows it.
+
+pub(crate) mod keeper;
