@@ -1,1 +1,10 @@
-//! Placeholder until the first room is built.
+//! What an exercise is and when it is solved: schema, probes, checks, verdicts.
+//!
+//! Everything here is blocking and read-only. A fact is read from the kernel, from outside the
+//! learner's machine, or asked from the engine's public socket as any client would; no program of
+//! the machine is ever run for a verdict. Verdicts leave as data: sentences are made in `web`.
+//! The vocabulary for authors is `docs/exercises.md`.
+
+pub mod exercise;
+pub mod protocol;
+pub mod verdict;

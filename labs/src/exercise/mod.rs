@@ -1,0 +1,13 @@
+//! An exercise as its author wrote it: front matter, prose, scripts.
+//!
+//! `schema` holds the types (`expectation` and `period` their values), `load` turns a file into
+//! them and says where it is wrong, `lint` finds what is well formed and yet cannot work,
+//! `variables` chooses a learner's values.
+
+pub mod expectation;
+pub mod period;
+pub mod schema;
+
+pub use expectation::{Expectation, Operators, Value};
+pub use period::Period;
+pub use schema::Exercise;
