@@ -1,1 +1,8 @@
-//! Placeholder until the first room is built.
+//! What the tests from outside share: a place of their own, what this host can do, and the executable.
+//!
+//! Nothing here knows how Quai works inside. A test that needs what the host lacks says so through
+//! [`skip!`], never by passing in silence.
+
+pub mod executable;
+pub mod host;
+pub mod scratch;
