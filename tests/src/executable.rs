@@ -10,7 +10,11 @@ use anyhow::{Context, Result, ensure};
 pub fn path() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("QUAI") {
         let path = PathBuf::from(path);
-        ensure!(path.is_file(), "QUAI names {}, which is no file", path.display());
+        ensure!(
+            path.is_file(),
+            "QUAI names {}, which is no file",
+            path.display()
+        );
         return Ok(path);
     }
     let test = std::env::current_exe().context("cannot find this test's own executable")?;
@@ -31,7 +35,9 @@ pub fn path() -> Result<PathBuf> {
 pub fn command<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Result<Command> {
     let mut command = Command::new(path()?);
     command.args(arguments);
-    command.env_remove("DOCKER_HOST").env_remove("DOCKER_CONTEXT");
+    command
+        .env_remove("DOCKER_HOST")
+        .env_remove("DOCKER_CONTEXT");
     Ok(command)
 }
 

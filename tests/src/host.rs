@@ -32,7 +32,10 @@ impl Need {
         let (present, reason) = match self {
             Self::Root => (is_root(), "needs root"),
             Self::InitialUserNamespace => (
-                is_root() && read("/proc/self/uid_map").split_whitespace().eq(["0", "0", "4294967295"]),
+                is_root()
+                    && read("/proc/self/uid_map")
+                        .split_whitespace()
+                        .eq(["0", "0", "4294967295"]),
                 "needs the initial user namespace",
             ),
             Self::CgroupV2 => (
@@ -48,10 +51,16 @@ impl Need {
                 "needs AppArmor",
             ),
             Self::Overlay => (
-                read("/proc/filesystems").lines().any(|line| line.ends_with("\toverlay")) || module("overlay"),
+                read("/proc/filesystems")
+                    .lines()
+                    .any(|line| line.ends_with("\toverlay"))
+                    || module("overlay"),
                 "needs overlayfs",
             ),
-            Self::Loop => (Path::new("/dev/loop-control").exists(), "needs loop devices"),
+            Self::Loop => (
+                Path::new("/dev/loop-control").exists(),
+                "needs loop devices",
+            ),
             Self::Nftables => (
                 Path::new("/proc/sys/net/netfilter").exists() || module("nf_tables"),
                 "needs nf_tables",

@@ -19,7 +19,8 @@ pub struct Scratch {
 impl Scratch {
     /// Makes the directory; `name` appears in its path, for who looks at what a killed test left.
     pub fn create(name: &str) -> io::Result<Self> {
-        let base = std::env::var_os("QUAI_TEST_DIR").map_or_else(|| "/var/tmp".into(), PathBuf::from);
+        let base =
+            std::env::var_os("QUAI_TEST_DIR").map_or_else(|| "/var/tmp".into(), PathBuf::from);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = base.join(format!("quai-test-{name}-{}-{number}", process::id()));
         fs::create_dir(&path)?;

@@ -26,10 +26,14 @@ fn dependencies() -> Vec<(String, String, toml::Value)> {
     let mut all = Vec::new();
     for manifest in files(&["Cargo.toml"]) {
         let table: Table = manifest.text.parse().expect("cargo has read it already");
-        let Some(package) = table.get("package") else { continue };
+        let Some(package) = table.get("package") else {
+            continue;
+        };
         let name = package["name"].as_str().expect("a name is a string");
         for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
-            let Some(entries) = table.get(section).and_then(toml::Value::as_table) else { continue };
+            let Some(entries) = table.get(section).and_then(toml::Value::as_table) else {
+                continue;
+            };
             for (dependency, entry) in entries {
                 all.push((name.to_owned(), dependency.clone(), entry.clone()));
             }
@@ -51,14 +55,19 @@ fn crates_depend_only_along_the_arrows() {
             offences.push(format!("{from} depends on {to}"));
         }
     }
-    assert_none("crates may import each other only along the arrows of ARCHITECTURE.md", offences);
+    assert_none(
+        "crates may import each other only along the arrows of ARCHITECTURE.md",
+        offences,
+    );
 }
 
 #[test]
 fn only_kernel_speaks_to_linux() {
     let offences = dependencies()
         .into_iter()
-        .filter(|(from, to, _)| from != "kernel" && (LINUX.contains(&to.as_str()) || to.starts_with("netlink-")))
+        .filter(|(from, to, _)| {
+            from != "kernel" && (LINUX.contains(&to.as_str()) || to.starts_with("netlink-"))
+        })
         .map(|(from, to, _)| format!("{from} depends on {to}"))
         .collect();
     assert_none("only the crate kernel wraps system calls", offences);
@@ -68,7 +77,9 @@ fn only_kernel_speaks_to_linux() {
 fn async_stops_at_the_rim() {
     let offences = dependencies()
         .into_iter()
-        .filter(|(from, to, _)| ["kernel", "labs", "web"].contains(&from.as_str()) && ASYNC.contains(&to.as_str()))
+        .filter(|(from, to, _)| {
+            ["kernel", "labs", "web"].contains(&from.as_str()) && ASYNC.contains(&to.as_str())
+        })
         .map(|(from, to, _)| format!("{from} depends on {to}"))
         .collect();
     assert_none("kernel, labs and web are blocking code", offences);
@@ -81,5 +92,8 @@ fn versions_live_in_the_workspace() {
         .filter(|(_, _, entry)| entry.get("workspace").and_then(toml::Value::as_bool) != Some(true))
         .map(|(from, to, _)| format!("{from} chooses its own version of {to}"))
         .collect();
-    assert_none("a dependency's version is written once, in the workspace", offences);
+    assert_none(
+        "a dependency's version is written once, in the workspace",
+        offences,
+    );
 }

@@ -10,5 +10,8 @@ fn every_folder_is_introduced() {
         .filter(|source| !source.text.starts_with("//! "))
         .map(|source| source.path)
         .collect();
-    assert_none("mod.rs, lib.rs and main.rs begin with a `//!` paragraph", offences);
+    assert_none(
+        "mod.rs, lib.rs and main.rs begin with a `//!` paragraph",
+        offences,
+    );
 }

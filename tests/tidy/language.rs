@@ -5,13 +5,16 @@ use crate::source::files;
 
 /// Frequent French words that no English sentence holds.
 const WORDS: [&str; 24] = [
-    "le", "la", "les", "des", "une", "du", "est", "sont", "vous", "votre", "dans", "avec", "pour", "sur", "qui", "que",
-    "ne", "pas", "cette", "aux", "mais", "elle", "nous", "ou",
+    "le", "la", "les", "des", "une", "du", "est", "sont", "vous", "votre", "dans", "avec", "pour",
+    "sur", "qui", "que", "ne", "pas", "cette", "aux", "mais", "elle", "nous", "ou",
 ];
 
 /// A sentence, not a word: one accent and one such word, or three of the words.
 fn is_french(line: &str) -> bool {
-    let accents = line.chars().filter(|c| "àâçéèêëîïôöûùüœÀÂÇÉÈÊËÎÏÔÛÙŒ".contains(*c)).count();
+    let accents = line
+        .chars()
+        .filter(|c| "àâçéèêëîïôöûùüœÀÂÇÉÈÊËÎÏÔÛÙŒ".contains(*c))
+        .count();
     let words = line
         .split(|c: char| !(c.is_alphanumeric() || c == '_'))
         .filter(|word| WORDS.contains(&word.to_lowercase().as_str()))
@@ -32,13 +35,18 @@ fn no_rust_file_speaks_french() {
             }
         }
     }
-    assert_none("French sentences belong to content/, web/templates/ and web/messages/fr.toml", offences);
+    assert_none(
+        "French sentences belong to content/, web/templates/ and web/messages/fr.toml",
+        offences,
+    );
 }
 
 #[test]
 fn french_is_recognised() {
     assert!(is_french("    println!(\"Quai est prêt : {url}\");"));
     assert!(is_french("// les montages de la machine dans cette étape"));
-    assert!(!is_french("// the café example: an accent is not a sentence"));
+    assert!(!is_french(
+        "// the café example: an accent is not a sentence"
+    ));
     assert!(!is_french("let la = 1; // a plain identifier"));
 }

@@ -16,20 +16,27 @@ fn ranks() -> BTreeMap<String, usize> {
         .split("## Layers inside `engine`")
         .nth(1)
         .expect("ARCHITECTURE.md has its section on the layers of engine");
-    let sentence = section.split(':').next().expect("split yields at least one part");
+    let sentence = section
+        .split(':')
+        .next()
+        .expect("split yields at least one part");
     let mut ranks = BTreeMap::new();
     for (rank, layer) in sentence.split('›').enumerate() {
         for name in layer.split('`').skip(1).step_by(2) {
             ranks.insert(name.to_owned(), rank);
         }
     }
-    assert!(ranks.len() >= 10, "the layers of engine are not where this test reads them: {ranks:?}");
+    assert!(
+        ranks.len() >= 10,
+        "the layers of engine are not where this test reads them: {ranks:?}"
+    );
     ranks
 }
 
 /// The modules of `engine` that a file names, as `module` or `module::child`, with the line.
 fn imports(source: &Source) -> Vec<(usize, String)> {
-    let depth = source.path.matches('/').count() - 2 + usize::from(!source.path.ends_with("/mod.rs"));
+    let depth =
+        source.path.matches('/').count() - 2 + usize::from(!source.path.ends_with("/mod.rs"));
     let to_root = format!("{}::", vec!["super"; depth].join("::"));
     let mut found = Vec::new();
     let mut group: Option<(usize, String)> = None;
@@ -37,13 +44,18 @@ fn imports(source: &Source) -> Vec<(usize, String)> {
         if let Some((_, text)) = &mut group {
             text.push_str(line.trim());
         } else if let Some(start) = line.find("use crate::{") {
-            group = Some((number, line[start + "use crate::{".len()..].trim().to_owned()));
+            group = Some((
+                number,
+                line[start + "use crate::{".len()..].trim().to_owned(),
+            ));
         } else {
             for prefix in ["crate::", to_root.as_str()] {
                 for (at, _) in line.match_indices(prefix) {
                     let before = line[..at].chars().next_back();
                     // `super::super::super::` is not `super::super::`, `$crate::` is not ours.
-                    if before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ':' | '$' | '(')) && prefix != "crate::"
+                    if before
+                        .is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ':' | '$' | '('))
+                        && prefix != "crate::"
                         || before == Some('$')
                         || line[..at].ends_with("pub(in ")
                     {
@@ -72,11 +84,17 @@ fn first_two(path: &str) -> Option<String> {
     }
     let second = parts.next().map(identifier).unwrap_or_default();
     let whole_first = path.len() > first.len() && path[first.len()..].starts_with("::");
-    Some(if whole_first && !second.is_empty() { format!("{first}::{second}") } else { first.to_owned() })
+    Some(if whole_first && !second.is_empty() {
+        format!("{first}::{second}")
+    } else {
+        first.to_owned()
+    })
 }
 
 fn identifier(text: &str) -> &str {
-    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default()
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .next()
+        .unwrap_or_default()
 }
 
 /// The members of `use crate::{…};`, one level deep.
@@ -120,8 +138,12 @@ fn refusal(ranks: &BTreeMap<String, usize>, from: &str, to: &str) -> Option<Stri
     match (ranks.get(from), ranks.get(target)) {
         (Some(from_rank), Some(to_rank)) if from_rank < to_rank => None,
         (Some(_), Some(_)) => Some("the arrow goes back".to_owned()),
-        (None, _) => Some(format!("{from} has no place in the layers of ARCHITECTURE.md")),
-        (_, None) => Some(format!("{target} has no place in the layers of ARCHITECTURE.md")),
+        (None, _) => Some(format!(
+            "{from} has no place in the layers of ARCHITECTURE.md"
+        )),
+        (_, None) => Some(format!(
+            "{target} has no place in the layers of ARCHITECTURE.md"
+        )),
     }
 }
 
@@ -130,32 +152,67 @@ fn engine_modules_import_only_to_their_right() {
     let ranks = ranks();
     let mut offences = Vec::new();
     for source in files(&[".rs"]) {
-        let Some(inside) = source.path.strip_prefix("engine/src/") else { continue };
+        let Some(inside) = source.path.strip_prefix("engine/src/") else {
+            continue;
+        };
         if inside == "lib.rs" {
             continue;
         }
-        let from = inside.split('/').next().unwrap_or(inside).trim_end_matches(".rs");
+        let from = inside
+            .split('/')
+            .next()
+            .unwrap_or(inside)
+            .trim_end_matches(".rs");
         for (line, to) in imports(&source) {
             if let Some(why) = refusal(&ranks, from, &to) {
                 offences.push(format!("{}:{line}: {from} → {to}: {why}", source.path));
             }
         }
     }
-    assert_none("inside engine, a module imports only what stands to its right in ARCHITECTURE.md", offences);
+    assert_none(
+        "inside engine, a module imports only what stands to its right in ARCHITECTURE.md",
+        offences,
+    );
 }
 
 #[test]
 fn backward_arrows_are_seen() {
-    let source = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
-    let seen = |path: &str, text: &str| imports(&source(path, text)).into_iter().map(|(_, to)| to).collect::<Vec<_>>();
-    assert_eq!(seen("engine/src/store/blob.rs", "use crate::daemon::Daemon;"), ["daemon::Daemon"]);
+    let source = |path: &str, text: &str| Source {
+        path: path.into(),
+        text: text.into(),
+    };
+    let seen = |path: &str, text: &str| {
+        imports(&source(path, text))
+            .into_iter()
+            .map(|(_, to)| to)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(
-        seen("engine/src/store/blob.rs", "use crate::{\n    api::{types, error},\n    oci,\n};\n"),
+        seen("engine/src/store/blob.rs", "use crate::daemon::Daemon;"),
+        ["daemon::Daemon"]
+    );
+    assert_eq!(
+        seen(
+            "engine/src/store/blob.rs",
+            "use crate::{\n    api::{types, error},\n    oci,\n};\n"
+        ),
         ["api", "oci"]
     );
-    assert_eq!(seen("engine/src/store/blob.rs", "use super::super::build::Step;"), ["build::Step"]);
-    assert_eq!(seen("engine/src/store/mod.rs", "let x = super::build::Step;"), ["build::Step"]);
-    assert_eq!(seen("engine/src/store/blob.rs", "use super::Digest;\n// crate::daemon is above"), [""; 0]);
+    assert_eq!(
+        seen("engine/src/store/blob.rs", "use super::super::build::Step;"),
+        ["build::Step"]
+    );
+    assert_eq!(
+        seen("engine/src/store/mod.rs", "let x = super::build::Step;"),
+        ["build::Step"]
+    );
+    assert_eq!(
+        seen(
+            "engine/src/store/blob.rs",
+            "use super::Digest;\n// crate::daemon is above"
+        ),
+        [""; 0]
+    );
 
     let ranks = ranks();
     assert_eq!(refusal(&ranks, "store", "oci::digest"), None);

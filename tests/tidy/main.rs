@@ -13,9 +13,5 @@ mod names;
 /// Fails with every offence at once, so that one run is enough to mend them all.
 #[track_caller]
 fn assert_none(rule: &str, offences: Vec<String>) {
-    assert!(
-        offences.is_empty(),
-        "{rule}\n  {}\n",
-        offences.join("\n  ")
-    );
+    assert!(offences.is_empty(), "{rule}\n  {}\n", offences.join("\n  "));
 }

@@ -3,17 +3,27 @@
 use crate::assert_none;
 use crate::source::files;
 
-const REFUSED: [&str; 8] = ["util", "utils", "helpers", "common", "manager", "misc", "shared", "stuff"];
+const REFUSED: [&str; 8] = [
+    "util", "utils", "helpers", "common", "manager", "misc", "shared", "stuff",
+];
 const LONGEST: usize = 500;
 
 #[test]
 fn no_file_is_named_after_nothing() {
     let offences = files(&[".rs", ".ts", ".mjs", ".css", ".html"])
         .into_iter()
-        .filter(|source| source.path.split('/').any(|part| REFUSED.contains(&part.split('.').next().unwrap_or(part))))
+        .filter(|source| {
+            source
+                .path
+                .split('/')
+                .any(|part| REFUSED.contains(&part.split('.').next().unwrap_or(part)))
+        })
         .map(|source| source.path)
         .collect();
-    assert_none("a file or folder is named after the one thing it holds", offences);
+    assert_none(
+        "a file or folder is named after the one thing it holds",
+        offences,
+    );
 }
 
 #[test]
@@ -24,5 +34,8 @@ fn no_file_passes_five_hundred_lines() {
         .filter(|(lines, _)| *lines > LONGEST)
         .map(|(lines, path)| format!("{path}: {lines} lines"))
         .collect();
-    assert_none("past 500 lines a second noun is hiding in the file", offences);
+    assert_none(
+        "past 500 lines a second noun is hiding in the file",
+        offences,
+    );
 }

@@ -30,12 +30,19 @@ pub(crate) fn files(endings: &[&str]) -> Vec<Source> {
         let relative = path.strip_prefix(&top).expect("walked from the top");
         let relative = relative.to_str().expect("our names are UTF-8");
         if endings.iter().any(|ending| relative.ends_with(ending)) {
-            let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("cannot read {relative}: {error}"));
-            found.push(Source { path: relative.to_owned(), text });
+            let text = fs::read_to_string(path)
+                .unwrap_or_else(|error| panic!("cannot read {relative}: {error}"));
+            found.push(Source {
+                path: relative.to_owned(),
+                text,
+            });
         }
     });
     found.sort_by(|a, b| a.path.cmp(&b.path));
-    assert!(!found.is_empty(), "no file ends with {endings:?}: the walk itself is broken");
+    assert!(
+        !found.is_empty(),
+        "no file ends with {endings:?}: the walk itself is broken"
+    );
     found
 }
 
