@@ -1,0 +1,12 @@
+#!/bin/bash
+# Un second conteneur du même nom n'est pas le même conteneur.
+set -eu
+docker run -d --name "$TP_NOM" busybox sleep 3600
+sleep 1.5
+docker stop -t 1 "$TP_NOM"
+sleep 1
+docker rm "$TP_NOM"
+docker run -d --name "$TP_NOM" busybox sleep 3600
+sleep 1
+docker stop -t 1 "$TP_NOM"
+docker rm "$TP_NOM"

@@ -1,0 +1,3 @@
+#!/bin/bash
+set -eu
+hostname "$TP_NOM"

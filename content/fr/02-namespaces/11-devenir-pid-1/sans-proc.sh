@@ -1,0 +1,3 @@
+#!/bin/bash
+set -eu
+setsid -f unshare --pid --fork sleep 1000 </dev/null >/dev/null 2>&1
