@@ -5,9 +5,13 @@
 //! `variables` chooses a learner's values.
 
 pub mod expectation;
+pub mod load;
 pub mod period;
+pub mod problem;
 pub mod schema;
 
 pub use expectation::{Expectation, Operators, Value};
+pub use load::{Source, load};
 pub use period::Period;
+pub use problem::{Cause, Problem};
 pub use schema::Exercise;
