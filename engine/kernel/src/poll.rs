@@ -76,6 +76,16 @@ pub fn wait(
     Ok(polled.iter().map(ready).collect())
 }
 
+/// Makes reads and writes on `fd` return at once; see fcntl(2), `O_NONBLOCK`.
+pub fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), SysError> {
+    // SAFETY: F_GETFL takes no argument and touches no memory of ours.
+    let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
+    SysError::check("fcntl F_GETFL", flags.into())?;
+    // SAFETY: F_SETFL takes its flags by value.
+    let ret = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) };
+    SysError::check("fcntl F_SETFL", ret.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,13 @@
 //! come and go over a socket whose frames are in `wire`; one blocking thread serves them all
 //! (`events`). What lies outside terminals is behind `household`.
 
+mod client;
+pub(crate) mod events;
 pub(crate) mod household;
+pub(crate) mod opening;
 mod ring;
 mod screen;
+mod terminal;
+#[cfg(test)]
+mod tests;
 pub(crate) mod wire;

@@ -102,10 +102,20 @@ impl Screen {
         out.into_bytes()
     }
 
-    /// Ends what a program that died may have left: alternate screen, margins, modes, colours.
-    pub(crate) fn tidy_sequence() -> &'static [u8] {
-        b"\x1b[?1049l\x1b[r\x1b[?6l\x1b[?7h\x1b[?25h\x1b[?1l\x1b>\x1b[?2004l\x1b[?1000l\x1b[?1002l\
-          \x1b[?1003l\x1b[?1005l\x1b[?1006l\x1b[?1004l\x1b(B\x0f\x1b[m\x1b[0 q\r\n"
+    /// Bytes that end what a program that died may have left: alternate screen, margins, modes.
+    pub(crate) fn tidy(&self) -> Vec<u8> {
+        let screen = self.parser.screen();
+        let mut out = String::new();
+        if screen.alternate_screen() {
+            out.push_str("\x1b[?1049l");
+        }
+        if probe::margins(screen).region.is_some() {
+            out.push_str("\x1b[?6l\x1b[r\x1b[999;1H");
+        }
+        out.push_str("\x1b[?7h\x1b[?25h\x1b[?1l\x1b>\x1b[?2004l\x1b[?1004l");
+        out.push_str("\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l");
+        out.push_str("\x1b(B\x0f\x1b[m\x1b[0 q\r\n");
+        out.into_bytes()
     }
 
     /// The visible text.

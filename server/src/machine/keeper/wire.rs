@@ -20,7 +20,14 @@ pub(crate) enum FromClient {
     /// The number of the last output byte that was drawn.
     Ack(u64),
     /// The window's new size.
-    Resize { cols: u16, rows: u16 },
+    Resize {
+        /// Width in cells.
+        cols: u16,
+        /// Height in cells.
+        rows: u16,
+    },
+    /// Ends the shell and forgets the terminal.
+    Close,
 }
 
 /// What the keeper says.
@@ -76,6 +83,7 @@ impl FromClient {
             Self::Input(bytes) => [&[0], bytes.as_slice()].concat(),
             Self::Ack(seq) => [&[1], seq.to_be_bytes().as_slice()].concat(),
             Self::Resize { cols, rows } => [&[2], words(*cols, *rows).as_slice()].concat(),
+            Self::Close => vec![3],
         }
     }
 
@@ -98,6 +106,8 @@ impl FromClient {
                     rows: u16::from_be_bytes([c, d]),
                 })
             }
+            3 if payload.is_empty() => Ok(Self::Close),
+            3 => Err(bad),
             other => Err(WireError::UnknownType(other)),
         }
     }
@@ -237,7 +247,12 @@ mod tests {
         let acks = [0, 1, u64::MAX].map(FromClient::Ack);
         let resizes = [(0, 0), (80, 24), (u16::MAX, u16::MAX)]
             .map(|(cols, rows)| FromClient::Resize { cols, rows });
-        inputs.into_iter().chain(acks).chain(resizes).collect()
+        inputs
+            .into_iter()
+            .chain(acks)
+            .chain(resizes)
+            .chain([FromClient::Close])
+            .collect()
     }
 
     fn keeper_frames() -> Vec<FromKeeper> {
