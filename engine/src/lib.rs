@@ -4,3 +4,5 @@
 //! the picture. A newcomer reads `runtime/plan.rs`, then `roles/init.rs`.
 
 pub mod api;
+pub mod network;
+pub mod runtime;

@@ -8,5 +8,6 @@
 )]
 
 pub mod error;
+pub mod memory;
 pub mod poll;
 pub mod pty;

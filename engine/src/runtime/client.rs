@@ -1,0 +1,192 @@
+//! A client of a shim: one connection per call.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use super::handshake::{
+    ExitRecord, Frame, Input, Output, Refusal, Reply, Request, Started, Status, Streams, Target,
+};
+use super::request::{ProcessSpec, TerminalSize};
+
+/// The name of one shim's socket; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ShimClient {
+    socket: PathBuf,
+}
+
+/// A call to a shim that did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum ShimError {
+    /// Nobody listens: the shim has ended (see `exit.json`) or never ran.
+    #[error("cannot reach the shim at {path}")]
+    Unreachable {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The connection broke.
+    #[error("the conversation with the shim at {path} broke")]
+    Broken {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The shim answered no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl ShimClient {
+    /// The shim whose directory (`<exec root>/<id>`) this is; nothing is opened yet.
+    pub fn in_directory(directory: &Path) -> Self {
+        Self {
+            socket: directory.join("shim.sock"),
+        }
+    }
+
+    /// Lets the prepared program be executed; a program that cannot be is a refusal with
+    /// code 126 or 127.
+    pub fn start(&self) -> Result<Started, ShimError> {
+        match self.call(&Request::Start)?.1 {
+            Reply::Started(started) => Ok(started),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Asks how the container is.
+    pub fn status(&self) -> Result<Status, ShimError> {
+        match self.call(&Request::Status)?.1 {
+            Reply::Status(status) => Ok(status),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, target: Target, signal: i32) -> Result<(), ShimError> {
+        self.done(&Request::Signal { target, signal })
+    }
+
+    /// Changes the size of a terminal.
+    pub fn resize(&self, target: Target, size: TerminalSize) -> Result<(), ShimError> {
+        self.done(&Request::Resize { target, size })
+    }
+
+    /// Returns when the target has ended.
+    pub fn wait(&self, target: Target) -> Result<ExitRecord, ShimError> {
+        match self.call(&Request::Wait { target })?.1 {
+            Reply::Exited(record) => Ok(record),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Attaches to the streams of a process.
+    pub fn attach(&self, target: Target, streams: Streams) -> Result<AttachStream, ShimError> {
+        match self.call(&Request::Attach { target, streams })? {
+            (stream, Reply::Done) => Ok(AttachStream { stream }),
+            (_, other) => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Runs a second process, attached.
+    pub fn exec(
+        &self,
+        id: &str,
+        process: &ProcessSpec,
+        streams: Streams,
+    ) -> Result<(Started, AttachStream), ShimError> {
+        match self.call(&exec_request(id, process, Some(streams)))? {
+            (stream, Reply::Started(started)) => Ok((started, AttachStream { stream })),
+            (_, other) => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Runs a second process whose output nobody sees.
+    pub fn exec_detached(&self, id: &str, process: &ProcessSpec) -> Result<Started, ShimError> {
+        match self.call(&exec_request(id, process, None))?.1 {
+            Reply::Started(started) => Ok(started),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    fn done(&self, request: &Request) -> Result<(), ShimError> {
+        match self.call(request)?.1 {
+            Reply::Done => Ok(()),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    fn call(&self, request: &Request) -> Result<(UnixStream, Reply), ShimError> {
+        let mut stream =
+            UnixStream::connect(&self.socket).map_err(|source| ShimError::Unreachable {
+                path: self.socket.clone(),
+                source,
+            })?;
+        let reply = Frame::json(request)
+            .write_to(&mut stream)
+            .and_then(|()| Frame::read_from(&mut stream))
+            .and_then(|frame| frame.ok_or_else(|| io::ErrorKind::UnexpectedEof.into()))
+            .and_then(|frame| frame.parse::<Reply>())
+            .map_err(|source| self.broken(source))?;
+        match reply {
+            Reply::Refused(refusal) => Err(refusal.into()),
+            reply => Ok((stream, reply)),
+        }
+    }
+
+    fn broken(&self, source: io::Error) -> ShimError {
+        ShimError::Broken {
+            path: self.socket.clone(),
+            source,
+        }
+    }
+
+    fn unexpected(&self, reply: &Reply) -> ShimError {
+        self.broken(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("unexpected reply {reply:?}"),
+        ))
+    }
+}
+
+fn exec_request(id: &str, process: &ProcessSpec, streams: Option<Streams>) -> Request {
+    Request::Exec {
+        id: id.to_owned(),
+        process: Box::new(process.clone()),
+        streams,
+    }
+}
+
+/// The streams of a process: [`Input`] frames in, [`Output`] frames out. Dropping it detaches.
+#[derive(Debug)]
+pub struct AttachStream {
+    stream: UnixStream,
+}
+
+impl AttachStream {
+    /// The raw connection, for an async caller that speaks frames itself.
+    pub fn into_stream(self) -> UnixStream {
+        self.stream
+    }
+
+    /// A second handle on the same connection, for a thread that only writes.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            stream: self.stream.try_clone()?,
+        })
+    }
+
+    /// Sends input.
+    pub fn send(&mut self, input: Input) -> io::Result<()> {
+        Frame::from(input).write_to(&mut self.stream)
+    }
+
+    /// Waits for output; `None` when the shim closed.
+    pub fn next_output(&mut self) -> io::Result<Option<Output>> {
+        Frame::read_from(&mut self.stream)?
+            .map(Output::try_from)
+            .transpose()
+    }
+}
