@@ -10,4 +10,5 @@
 pub mod error;
 pub mod memory;
 pub mod poll;
+pub mod procfs;
 pub mod pty;

@@ -155,7 +155,7 @@ mod tests {
     fn what_is_missing_or_of_another_type_is_said() {
         check(
             &GOOD.replace("title: Un titre\n", ""),
-            Some(2),
+            Some(10),
             "missing field \"title\"",
         );
         check(&GOOD.replace("5m", "5 minutes"), Some(5), "is no duration");
