@@ -4,5 +4,8 @@
 //! the picture. A newcomer reads `runtime/plan.rs`, then `roles/init.rs`.
 
 pub mod api;
+pub mod image;
 pub mod network;
+pub mod oci;
 pub mod runtime;
+pub mod store;

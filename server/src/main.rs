@@ -3,6 +3,7 @@
 //! One file is installed; `argv[0]` (a link named `docker`, `dockerd`, `quai-runtime`) or the
 //! first argument chooses the role. Only roles that serve sockets start an async runtime.
 
+mod catalogue;
 mod machine;
 
 use std::ffi::OsString;
@@ -10,6 +11,8 @@ use std::process::ExitCode;
 
 /// What this process is for: each role has one owner, one privilege and one reason to exist.
 enum Role {
+    /// The images a platform offers, in a store that machines only read.
+    Catalogue,
     /// A word that names no role.
     Unknown(String),
 }
@@ -19,16 +22,18 @@ impl Role {
     fn from_args(mut args: impl Iterator<Item = OsString>) -> (Self, Vec<OsString>) {
         let _name = args.next();
         let word = args.next().unwrap_or_default();
-        (
-            Self::Unknown(word.to_string_lossy().into_owned()),
-            args.collect(),
-        )
+        let role = match word.to_str() {
+            Some("catalogue") => Self::Catalogue,
+            _ => Self::Unknown(word.to_string_lossy().into_owned()),
+        };
+        (role, args.collect())
     }
 }
 
 fn main() -> ExitCode {
-    let (role, _words) = Role::from_args(std::env::args_os());
+    let (role, words) = Role::from_args(std::env::args_os());
     match role {
+        Role::Catalogue => catalogue::run(words),
         Role::Unknown(word) => {
             eprintln!("quai: unknown command {word:?}; try `quai local`");
             ExitCode::from(2)

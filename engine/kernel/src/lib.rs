@@ -8,7 +8,9 @@
 )]
 
 pub mod error;
+pub mod lock;
 pub mod memory;
 pub mod poll;
 pub mod procfs;
 pub mod pty;
+pub mod tree;

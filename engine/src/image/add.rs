@@ -1,0 +1,216 @@
+//! New images in a store: from an archive of files, or from layers and a configuration.
+
+use std::cell::RefCell;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::rc::Rc;
+
+use crate::oci::{Digest, History, ImageConfig, LayerFormat, RootFs, manifest_of};
+use crate::store::{BlobWriter, Layer, Store, StoreError, TagsChange};
+
+use super::{BadChange, ImageError, Reference, apply_change};
+
+/// An image that cannot be added.
+#[derive(Debug, thiserror::Error)]
+pub enum AddError {
+    /// The archive cannot be read.
+    #[error("cannot read the archive: {0}")]
+    Read(io::Error),
+    /// A `--change` is wrong.
+    #[error(transparent)]
+    Change(#[from] BadChange),
+    /// What it starts from cannot be used.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A layer that has just been stored, with its packed form.
+#[derive(Clone, Debug)]
+pub struct AddedLayer {
+    /// How the archive is packed.
+    pub format: LayerFormat,
+    /// Bytes of the archive.
+    pub blob_size: u64,
+    /// The unpacked layer.
+    pub layer: Layer,
+}
+
+/// Stores an archive (plain, gzip or zstd) as a layer on `parent`: hashed, kept and unpacked in one pass.
+///
+/// With `expected`, an archive of another diff id is refused.
+pub fn add_layer(
+    store: &Store,
+    parent: Option<&Digest>,
+    archive: impl Read,
+    expected: Option<&Digest>,
+) -> Result<AddedLayer, AddError> {
+    let mut archive = BufReader::with_capacity(1 << 18, archive);
+    let format = LayerFormat::detect(archive.fill_buf().map_err(AddError::Read)?);
+    let tee = Tee(Rc::new(RefCell::new(Copying {
+        from: archive,
+        to: Some(store.blobs().writer()?),
+    })));
+    let plain: Box<dyn Read> = match format {
+        LayerFormat::Tar => Box::new(tee.clone()),
+        LayerFormat::Gzip => Box::new(flate2::read::MultiGzDecoder::new(tee.clone())),
+        LayerFormat::Zstd => Box::new(zstd::Decoder::new(tee.clone()).map_err(AddError::Read)?),
+    };
+    let mut blob_size = 0;
+    let layer = store.layers().add(parent, plain, expected, || {
+        let (digest, size) = tee.finish()?;
+        blob_size = size;
+        Ok(digest)
+    })?;
+    Ok(AddedLayer {
+        format,
+        blob_size,
+        layer,
+    })
+}
+
+/// What a new image is made of, beside its layers.
+#[derive(Clone, Debug, Default)]
+pub struct NewImage<'a> {
+    /// Its name; without one it is known by its id only.
+    pub name: Option<&'a Reference>,
+    /// Dockerfile instructions applied to the configuration.
+    pub changes: &'a [String],
+    /// A remark for its history.
+    pub comment: &'a str,
+    /// How its last layer was made.
+    pub created_by: &'a str,
+    /// What its configuration starts from.
+    pub config: ImageConfig,
+}
+
+/// Writes configuration, manifest and name of an image whose last layer is `top`; gives its id.
+pub fn add_image(
+    store: &Store,
+    new: NewImage<'_>,
+    below: &[AddedLayer],
+    top: Option<&AddedLayer>,
+) -> Result<Digest, AddError> {
+    let mut config = new.config;
+    let now = jiff::Timestamp::now().to_string();
+    for change in new.changes {
+        apply_change(&mut config.config, change)?;
+    }
+    config.created = Some(now.clone());
+    let layers: Vec<&AddedLayer> = below.iter().chain(top).collect();
+    let diff_ids = layers
+        .iter()
+        .map(|layer| layer.layer.record.diff_id.clone())
+        .collect();
+    config.rootfs = RootFs {
+        diff_ids,
+        ..RootFs::default()
+    };
+    config.history.push(History {
+        created: Some(now),
+        created_by: new.created_by.to_owned(),
+        comment: new.comment.to_owned(),
+        empty_layer: top.is_none(),
+        ..History::default()
+    });
+    let (document, id) = config.to_document();
+    store.blobs().put(&document)?;
+    let blobs: Vec<_> = layers
+        .iter()
+        .map(|layer| {
+            (
+                layer.format,
+                layer.blob_size,
+                layer.layer.record.blob.clone(),
+            )
+        })
+        .collect();
+    let manifest = manifest_of((document.len() as u64, &id), &blobs);
+    let manifest = store
+        .blobs()
+        .put(&serde_json::to_vec(&manifest).expect("manifests are plain data"))?;
+    name_image(store, new.name, &id, &manifest)?;
+    Ok(id)
+}
+
+/// Lets a name mean this image. The image that loses the name stays, known by its id.
+pub fn name_image(
+    store: &Store,
+    name: Option<&Reference>,
+    id: &Digest,
+    manifest: &Digest,
+) -> Result<(), AddError> {
+    let _lock = store.lock()?;
+    let Some(name) = name else {
+        let named = store.tags().all()?.values().any(|other| other == manifest);
+        let change = (!named).then(|| TagsChange::Set(id.to_string(), manifest.clone()));
+        return Ok(store.tags().apply(change)?);
+    };
+    let key = name.to_string();
+    let mut changes = vec![TagsChange::Remove(id.to_string())];
+    if let Some(old) = store.tags().get(&key)?
+        && old != *manifest
+        && store
+            .tags()
+            .all()?
+            .iter()
+            .filter(|(_, value)| **value == old)
+            .count()
+            == 1
+    {
+        let old_image = super::Image::load(store, &old)?;
+        changes.push(TagsChange::Set(old_image.id.to_string(), old));
+    }
+    changes.push(TagsChange::Set(key, manifest.clone()));
+    Ok(store.tags().apply(changes)?)
+}
+
+/// The configuration every image without a parent starts from.
+pub fn scratch_config() -> ImageConfig {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    ImageConfig {
+        architecture: architecture.to_owned(),
+        os: "linux".to_owned(),
+        ..ImageConfig::default()
+    }
+}
+
+/// Reads an archive and writes what passes into a blob.
+struct Tee<R>(Rc<RefCell<Copying<R>>>);
+
+struct Copying<R> {
+    from: R,
+    to: Option<BlobWriter>,
+}
+
+impl<R> Clone for Tee<R> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<R: Read> Tee<R> {
+    /// Reads what is left of the archive and gives the blob its name.
+    fn finish(&self) -> Result<(Digest, u64), StoreError> {
+        let read = |source| StoreError::io("read", std::path::Path::new("the archive"), source);
+        io::copy(&mut self.clone(), &mut io::sink()).map_err(read)?;
+        let writer = self.0.borrow_mut().to.take().expect("finished once");
+        writer.commit(None)
+    }
+}
+
+impl<R: Read> Read for Tee<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut copying = self.0.borrow_mut();
+        let count = copying.from.read(buffer)?;
+        if let Some(to) = &mut copying.to {
+            to.write_all(&buffer[..count])?;
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,14 @@
+//! Images: names, what a name means, how images come to be and how they leave.
+
+mod add;
+pub mod catalogue;
+mod change;
+mod history;
+mod reference;
+mod resolve;
+
+pub use add::{AddError, AddedLayer, NewImage, add_image, add_layer, name_image, scratch_config};
+pub use change::{BadChange, apply_change};
+pub use history::history;
+pub use reference::{BadReference, Reference, Selector};
+pub use resolve::{Image, ImageError, images_of};

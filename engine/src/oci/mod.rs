@@ -1,0 +1,14 @@
+//! The documents of the OCI image specification.
+//!
+//! Manifests and descriptors are `oci-spec`'s types. The image configuration is ours: `oci-spec` 0.10 keeps it in
+//! hash maps, so that the same image would get another id each time it is written, and it has no place for the
+//! fields that only Docker writes (`Healthcheck`, `OnBuild`, `Shell`).
+
+mod digest;
+mod image_config;
+mod manifest;
+
+pub use digest::{BadDigest, Digest, Hasher, chain_ids};
+pub use image_config::{EmptyObject, History, ImageConfig, RootFs, RunConfig};
+pub use manifest::{LayerFormat, manifest_of};
+pub use oci_spec::image::{Descriptor, ImageManifest, MediaType};

@@ -1,0 +1,195 @@
+//! Layers: an archive on one side, a directory tree on the other.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Read;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::oci::{Digest, chain_ids};
+
+use super::record::{is_temporary, sync_dir, temporary_name};
+use super::{StoreError, Unpacked, unpack, write_atomically};
+
+/// What `layer.json` says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerRecord {
+    /// Digest of the uncompressed archive.
+    pub diff_id: Digest,
+    /// Chain id of the layers below.
+    pub parent: Option<Digest>,
+    /// Digest of the archive as it is stored.
+    pub blob: Digest,
+    /// Bytes of the files it adds.
+    pub size: u64,
+}
+
+/// An unpacked layer.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// Its name: this layer together with everything below it.
+    pub chain: Digest,
+    /// Its record.
+    pub record: LayerRecord,
+    /// Its files: a lower directory of an overlay.
+    pub tree: PathBuf,
+}
+
+/// The folder of unpacked layers.
+#[derive(Debug)]
+pub struct Layers {
+    dir: PathBuf,
+}
+
+impl Layers {
+    pub(super) fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// Whether it is there.
+    pub fn has(&self, chain: &Digest) -> bool {
+        self.dir.join(chain.hex()).join("layer.json").is_file()
+    }
+
+    /// Finds a layer.
+    pub fn get(&self, chain: &Digest) -> Result<Layer, StoreError> {
+        let dir = self.dir.join(chain.hex());
+        let path = dir.join("layer.json");
+        let bytes = fs::read(&path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => StoreError::NoLayer {
+                chain: chain.clone(),
+            },
+            _ => StoreError::io("read", &path, source),
+        })?;
+        let record = serde_json::from_slice(&bytes)
+            .map_err(|source| StoreError::Damaged { path, source })?;
+        Ok(Layer {
+            chain: chain.clone(),
+            record,
+            tree: dir.join("tree"),
+        })
+    }
+
+    /// Unpacks an archive on top of `parent`; `blob` names the archive as it is stored.
+    ///
+    /// With `expected`, an archive of another diff id is refused and leaves nothing.
+    pub fn add(
+        &self,
+        parent: Option<&Digest>,
+        archive: impl Read,
+        expected: Option<&Digest>,
+        blob: impl FnOnce() -> Result<Digest, StoreError>,
+    ) -> Result<Layer, StoreError> {
+        let dir = Unfinished::create(self.dir.join(temporary_name()))?;
+        let tree = dir.path.join("tree");
+        fs::create_dir(&tree).map_err(|source| StoreError::io("make", &tree, source))?;
+        let Unpacked { diff_id, size } = unpack(archive, &tree)?;
+        if let Some(expected) = expected
+            && *expected != diff_id
+        {
+            return Err(StoreError::Mismatch {
+                expected: expected.clone(),
+                actual: diff_id,
+            });
+        }
+        let chain = match parent {
+            None => diff_id.clone(),
+            Some(parent) => chain_ids(&[parent.clone(), diff_id.clone()])
+                .pop()
+                .expect("two in, two out"),
+        };
+        let record = LayerRecord {
+            diff_id,
+            parent: parent.cloned(),
+            blob: blob()?,
+            size,
+        };
+        let bytes = serde_json::to_vec_pretty(&record).expect("records are plain data");
+        write_atomically(&dir.path.join("layer.json"), &bytes)?;
+        dir.finish(self.dir.join(chain.hex()))?;
+        sync_dir(&self.dir)?;
+        self.get(&chain)
+    }
+
+    /// Removes a layer; one that is gone is no error.
+    pub fn remove(&self, chain: &Digest) -> Result<(), StoreError> {
+        // Renamed first: a layer is whole or it is not there.
+        let doomed = self.dir.join(temporary_name());
+        match fs::rename(self.dir.join(chain.hex()), &doomed) {
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(StoreError::io("remove", &doomed, source)),
+            Ok(()) => self.remove_dir(doomed.file_name().expect("has just been joined")),
+        }
+    }
+
+    /// All chain ids present.
+    pub fn list(&self) -> Result<Vec<Digest>, StoreError> {
+        let entries =
+            fs::read_dir(&self.dir).map_err(|source| StoreError::io("list", &self.dir, source))?;
+        let names = entries
+            .filter_map(Result::ok)
+            .map(|entry| entry.file_name());
+        Ok(names
+            .filter_map(|name| Digest::from_hex(name.to_str()?).ok())
+            .collect())
+    }
+
+    pub(super) fn clear_unfinished(&self) -> Result<(), StoreError> {
+        let entries =
+            fs::read_dir(&self.dir).map_err(|source| StoreError::io("list", &self.dir, source))?;
+        for entry in entries
+            .filter_map(Result::ok)
+            .filter(|entry| is_temporary(&entry.file_name()))
+        {
+            self.remove_dir(&entry.file_name())?;
+        }
+        Ok(())
+    }
+
+    fn remove_dir(&self, name: &OsStr) -> Result<(), StoreError> {
+        let dir = fs::File::open(&self.dir)
+            .map_err(|source| StoreError::io("open", &self.dir, source))?;
+        kernel::tree::remove_all(std::os::fd::AsFd::as_fd(&dir), name)?;
+        Ok(())
+    }
+}
+
+/// A folder that is removed unless it is finished.
+struct Unfinished {
+    path: PathBuf,
+}
+
+impl Unfinished {
+    fn create(path: PathBuf) -> Result<Self, StoreError> {
+        fs::create_dir(&path).map_err(|source| StoreError::io("make", &path, source))?;
+        Ok(Self { path })
+    }
+
+    /// Makes everything in it durable and gives it its name.
+    fn finish(self, name: PathBuf) -> Result<(), StoreError> {
+        let dir = fs::File::open(&self.path)
+            .map_err(|source| StoreError::io("open", &self.path, source))?;
+        kernel::tree::sync_filesystem(std::os::fd::AsFd::as_fd(&dir))?;
+        match fs::rename(&self.path, &name) {
+            // Somebody else has just unpacked the same layer; ours goes with `self`.
+            Err(source) if source.kind() == std::io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            Err(source) => Err(StoreError::io("rename", &name, source)),
+            Ok(()) => {
+                std::mem::forget(self);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.path) {
+            tracing::warn!(
+                "cannot remove the unfinished layer {}: {error}",
+                self.path.display()
+            );
+        }
+    }
+}

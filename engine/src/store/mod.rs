@@ -1,0 +1,142 @@
+//! What is on disk: blobs, unpacked layers, names.
+//!
+//! One format serves the platform's catalogue and every engine; ARCHITECTURE.md draws it. Everything is named by its
+//! digest and appears by one rename, so a killed writer leaves either the whole thing or nothing but a temporary
+//! name that the next opening removes. An engine's store may stand on a **catalogue**: a second store, read-only,
+//! whose blobs and layers are used where they lie.
+
+mod blob;
+mod error;
+mod layer;
+mod overlay;
+mod record;
+mod tags;
+mod unpack;
+mod usage;
+
+pub use blob::{BlobWriter, Blobs};
+pub use error::StoreError;
+pub use layer::{Layer, LayerRecord, Layers};
+pub use overlay::OverlayPlan;
+pub use record::{Records, write_atomically};
+pub use tags::{Tags, TagsChange};
+pub use unpack::{UnpackError, Unpacked, unpack};
+pub use usage::{GarbageReport, tree_size};
+
+use std::path::{Path, PathBuf};
+
+use kernel::lock::FileLock;
+
+use crate::oci::Digest;
+
+/// An opened store, with the catalogue it stands on.
+#[derive(Debug)]
+pub struct Store {
+    dir: PathBuf,
+    blobs: Blobs,
+    layers: Layers,
+    tags: Tags,
+    catalogue: Option<Box<Store>>,
+}
+
+impl Store {
+    /// Opens the store in `dir`, making it if missing.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        for part in ["blobs/sha256", "layers"] {
+            let path = dir.join(part);
+            std::fs::create_dir_all(&path)
+                .map_err(|source| StoreError::io("make", &path, source))?;
+        }
+        let store = Self::open_existing(dir)?;
+        store.clear_unfinished()?;
+        Ok(store)
+    }
+
+    /// Opens the store in `dir` for reading only; nothing is made or cleared.
+    pub fn open_existing(dir: &Path) -> Result<Self, StoreError> {
+        let dir = dir
+            .canonicalize()
+            .map_err(|source| StoreError::io("open", dir, source))?;
+        Ok(Self {
+            blobs: Blobs::new(dir.join("blobs/sha256")),
+            layers: Layers::new(dir.join("layers")),
+            tags: Tags::new(dir.join("tags.json")),
+            dir,
+            catalogue: None,
+        })
+    }
+
+    /// Stands this store on a read-only one.
+    #[must_use]
+    pub fn on_catalogue(mut self, catalogue: Store) -> Self {
+        self.catalogue = Some(Box::new(catalogue));
+        self
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Its own blobs.
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    /// Its own layers.
+    pub fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
+    /// Its own names.
+    pub fn tags(&self) -> &Tags {
+        &self.tags
+    }
+
+    /// The store it stands on.
+    pub fn catalogue(&self) -> Option<&Store> {
+        self.catalogue.as_deref()
+    }
+
+    /// The blobs that hold `digest`: its own, then the catalogue's.
+    pub fn blobs_with(&self, digest: &Digest) -> &Blobs {
+        match self.catalogue() {
+            Some(catalogue) if !self.blobs.has(digest) => catalogue.blobs_with(digest),
+            _ => &self.blobs,
+        }
+    }
+
+    /// Reads a whole small document, verified.
+    pub fn document(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        self.blobs_with(digest).document(digest)
+    }
+
+    /// Finds a layer by chain id: its own, then the catalogue's.
+    pub fn layer(&self, chain: &Digest) -> Result<Layer, StoreError> {
+        match self.layers.get(chain) {
+            Err(StoreError::NoLayer { .. }) if self.catalogue.is_some() => {
+                self.catalogue.as_ref().expect("just tested").layer(chain)
+            }
+            found => found,
+        }
+    }
+
+    /// Whether a layer is there, here or in the catalogue.
+    pub fn has_layer(&self, chain: &Digest) -> bool {
+        self.layers.has(chain)
+            || self
+                .catalogue()
+                .is_some_and(|catalogue| catalogue.has_layer(chain))
+    }
+
+    /// Keeps other processes from changing this store until the guard is dropped.
+    pub fn lock(&self) -> Result<FileLock, StoreError> {
+        Ok(FileLock::wait(&self.dir.join("lock"))?)
+    }
+
+    fn clear_unfinished(&self) -> Result<(), StoreError> {
+        let _lock = self.lock()?;
+        self.blobs.clear_unfinished()?;
+        self.layers.clear_unfinished()
+    }
+}

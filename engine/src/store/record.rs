@@ -1,0 +1,176 @@
+//! JSON records that are either the old or the new, never half.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Write;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::StoreError;
+
+const TEMPORARY: &str = ".unfinished-";
+
+/// Replaces the file `path`: written aside, synced, renamed, and the folder synced.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let aside = dir.join(temporary_name());
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create_new(&aside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&aside, path)
+    };
+    if let Err(source) = write() {
+        // The first failure is the one worth telling.
+        let _ = fs::remove_file(&aside);
+        return Err(StoreError::io("write", path, source));
+    }
+    sync_dir(dir)
+}
+
+/// Makes renames in `dir` durable.
+pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|source| StoreError::io("sync", dir, source))
+}
+
+/// A name for something unfinished, recognised by [`is_temporary`].
+pub(super) fn temporary_name() -> String {
+    format!(
+        "{TEMPORARY}{:016x}",
+        getrandom::u64().expect("the kernel has random numbers")
+    )
+}
+
+pub(super) fn is_temporary(name: &OsStr) -> bool {
+    name.to_str()
+        .is_some_and(|name| name.starts_with(TEMPORARY))
+}
+
+/// A folder with one sub-folder per record: `DIR/<id>/record.json`.
+#[derive(Debug)]
+pub struct Records<T> {
+    dir: PathBuf,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T: Serialize + DeserializeOwned> Records<T> {
+    /// Opens the folder, making it if missing.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        fs::create_dir_all(dir).map_err(|source| StoreError::io("make", dir, source))?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            kind: PhantomData,
+        })
+    }
+
+    /// The folder of one record.
+    pub fn dir(&self, id: &str) -> PathBuf {
+        self.dir.join(id)
+    }
+
+    /// Writes a record, making its folder if missing.
+    pub fn save(&self, id: &str, record: &T) -> Result<(), StoreError> {
+        let dir = self.dir(id);
+        fs::create_dir_all(&dir).map_err(|source| StoreError::io("make", &dir, source))?;
+        let bytes = serde_json::to_vec_pretty(record).expect("records are plain data");
+        write_atomically(&dir.join("record.json"), &bytes)
+    }
+
+    /// Reads all records; damaged ones are returned as errors beside the good ones.
+    pub fn load_all(&self) -> Result<Vec<Result<(String, T), StoreError>>, StoreError> {
+        let entries =
+            fs::read_dir(&self.dir).map_err(|source| StoreError::io("list", &self.dir, source))?;
+        let mut all = Vec::new();
+        for entry in entries.filter_map(Result::ok) {
+            let Ok(id) = entry.file_name().into_string() else {
+                continue;
+            };
+            let path = entry.path().join("record.json");
+            match fs::read(&path) {
+                // A folder without a record is a creation or a removal that was cut short.
+                Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+                    if let Err(error) = self.remove(&id) {
+                        tracing::warn!("{error}");
+                    }
+                }
+                Err(source) => all.push(Err(StoreError::io("read", &path, source))),
+                Ok(bytes) => all.push(match serde_json::from_slice(&bytes) {
+                    Ok(record) => Ok((id, record)),
+                    Err(source) => Err(StoreError::Damaged { path, source }),
+                }),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Removes a record and its folder: the record first, so that a half-removed folder is not taken for a container.
+    pub fn remove(&self, id: &str) -> Result<(), StoreError> {
+        let dir = self.dir(id);
+        match fs::remove_file(dir.join("record.json")) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StoreError::io("remove", &dir, source));
+            }
+            _ => {}
+        }
+        match fs::remove_dir_all(&dir) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::io("remove", &dir, source))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A folder that is removed at the end of a test.
+    pub(crate) struct Scratch(PathBuf);
+
+    impl Scratch {
+        pub(crate) fn new() -> Self {
+            let path =
+                std::env::temp_dir().join(format!("quai-test-{:016x}", getrandom::u64().unwrap()));
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        pub(crate) fn path(&self) -> &Path {
+            &self.0
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_folder_without_a_record_is_cleared() {
+        let scratch = Scratch::new();
+        let records = Records::<u32>::open(scratch.path()).unwrap();
+        records.save("whole", &1).unwrap();
+        fs::create_dir(scratch.path().join("half")).unwrap();
+        assert_eq!(records.load_all().unwrap().len(), 1);
+        assert!(!scratch.path().join("half").exists());
+    }
+
+    #[test]
+    fn a_damaged_record_hides_no_other() {
+        let scratch = Scratch::new();
+        let records = Records::<u32>::open(scratch.path()).unwrap();
+        records.save("good", &1).unwrap();
+        records.save("bad", &2).unwrap();
+        fs::write(records.dir("bad").join("record.json"), b"{").unwrap();
+        let all = records.load_all().unwrap();
+        assert_eq!(all.iter().filter(|entry| entry.is_ok()).count(), 1);
+        assert_eq!(all.iter().filter(|entry| entry.is_err()).count(), 1);
+    }
+}

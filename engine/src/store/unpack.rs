@@ -1,0 +1,350 @@
+//! A layer archive becomes a directory tree, in one pass and without leaving it.
+//!
+//! The archive is hostile. Names are made lexically clean, then every directory is looked up with the tree as root
+//! ([`kernel::tree`]); links are made as text and never followed when something is written. Whiteouts take the form
+//! that overlayfs reads: a device 0:0 for a removed name, `user.overlay.opaque` for a replaced directory.
+
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use kernel::error::SysError;
+use kernel::tree::{self, Node, Tree};
+use tar::{Archive, Entry, EntryType};
+
+use crate::oci::{Digest, Hasher};
+
+const WHITEOUT: &str = ".wh.";
+const OPAQUE: &str = ".wh..wh..opq";
+
+/// What came out of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpacked {
+    /// Digest of the uncompressed archive.
+    pub diff_id: Digest,
+    /// Bytes of the files.
+    pub size: u64,
+}
+
+/// An archive that cannot be unpacked.
+#[derive(Debug, thiserror::Error)]
+pub enum UnpackError {
+    /// It is no archive, or cut short.
+    #[error("cannot read the archive: {source}")]
+    Read {
+        /// Why.
+        source: io::Error,
+    },
+    /// One entry cannot be made.
+    #[error("cannot unpack {name}: {source}")]
+    Entry {
+        /// The entry's name.
+        name: String,
+        /// Why.
+        source: SysError,
+    },
+    /// The content of one entry cannot be copied.
+    #[error("cannot unpack {name}: {source}")]
+    Copy {
+        /// The entry's name.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The target cannot be opened.
+    #[error(transparent)]
+    Target(#[from] SysError),
+}
+
+/// Unpacks an uncompressed archive into the empty directory `into` and computes its digest on the way.
+pub fn unpack(archive: impl Read, into: &Path) -> Result<Unpacked, UnpackError> {
+    let mut source = HashingReader {
+        inner: archive,
+        hasher: Hasher::default(),
+    };
+    let mut size = 0;
+    {
+        let mut target = Target {
+            tree: Tree::open(into)?,
+            parent: None,
+            times: Vec::new(),
+        };
+        let mut archive = Archive::new(&mut source);
+        for entry in archive
+            .entries()
+            .map_err(|source| UnpackError::Read { source })?
+        {
+            let mut entry = entry.map_err(|source| UnpackError::Read { source })?;
+            size += target.add(&mut entry)?;
+        }
+        target.set_times()?;
+    }
+    // The digest covers the padding after the last entry too.
+    io::copy(&mut source, &mut io::sink()).map_err(|source| UnpackError::Read { source })?;
+    Ok(Unpacked {
+        diff_id: source.hasher.finish(),
+        size,
+    })
+}
+
+struct HashingReader<R> {
+    inner: R,
+    hasher: Hasher,
+}
+
+impl<R: Read> Read for HashingReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+struct Target {
+    tree: Tree,
+    /// The folder of the last entry: archives list a folder's files one after the other.
+    parent: Option<(PathBuf, OwnedFd)>,
+    /// Folders get their times at the end, because making files in them changes it.
+    times: Vec<(PathBuf, i64)>,
+}
+
+impl Target {
+    fn add(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<u64, UnpackError> {
+        let path = tree::clean(Path::new(OsStr::from_bytes(&entry.path_bytes())));
+        let named = |source: SysError| UnpackError::Entry {
+            name: path.display().to_string(),
+            source,
+        };
+        let Some(name) = path.file_name() else {
+            return self.root(entry).map(|()| 0).map_err(named);
+        };
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let parent = self.folder(folder).map_err(named)?;
+        if name == OPAQUE {
+            return tree::set_xattr(parent.as_fd(), OsStr::new("user.overlay.opaque"), b"y")
+                .map(|()| 0)
+                .map_err(named);
+        }
+        if let Some(hidden) = name.as_bytes().strip_prefix(WHITEOUT.as_bytes()) {
+            let hidden = OsStr::from_bytes(hidden);
+            return whiteout(parent.as_fd(), hidden).map(|()| 0).map_err(named);
+        }
+        self.make(entry, &parent, name, &path)
+    }
+
+    /// Makes one file, folder, link or node and gives it its owner, mode, attributes and time.
+    fn make(
+        &mut self,
+        entry: &mut Entry<'_, impl Read>,
+        parent: &OwnedFd,
+        name: &OsStr,
+        path: &Path,
+    ) -> Result<u64, UnpackError> {
+        let named = |source: SysError| UnpackError::Entry {
+            name: path.display().to_string(),
+            source,
+        };
+        let kind = entry.header().entry_type();
+        let meta = Meta::of(entry);
+        let mut size = 0;
+        if !(kind.is_dir() && is_dir(parent.as_fd(), name)) {
+            tree::remove_all(parent.as_fd(), name).map_err(named)?;
+        }
+        match kind {
+            EntryType::Directory => {
+                match tree::make_dir(parent.as_fd(), name) {
+                    Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => {}
+                    done => done.map_err(named)?,
+                }
+                self.times.push((path.to_owned(), meta.mtime));
+            }
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                let mut file = tree::create_file(parent.as_fd(), name).map_err(named)?;
+                size = io::copy(entry, &mut file).map_err(|source| UnpackError::Copy {
+                    name: path.display().to_string(),
+                    source,
+                })?;
+            }
+            EntryType::Symlink => {
+                let link = entry.link_name_bytes().unwrap_or_default();
+                tree::make_symlink(parent.as_fd(), name, OsStr::from_bytes(&link))
+                    .map_err(named)?;
+                tree::chown(parent.as_fd(), name, meta.uid, meta.gid).map_err(named)?;
+                tree::set_mtime(parent.as_fd(), name, meta.mtime).map_err(named)?;
+                return Ok(0);
+            }
+            EntryType::Link => {
+                let link = entry.link_name_bytes().unwrap_or_default();
+                let old = tree::clean(Path::new(OsStr::from_bytes(&link)));
+                // A hard link shares its target's owner, mode and time: nothing more to set.
+                return self
+                    .hard_link(&old, parent, name)
+                    .map(|()| 0)
+                    .map_err(named);
+            }
+            EntryType::Char | EntryType::Block | EntryType::Fifo => {
+                match tree::make_node(parent.as_fd(), name, node(entry)) {
+                    // In a user namespace devices cannot be made; containers get theirs at start.
+                    Err(error) if error.source.raw_os_error() == Some(1) => return Ok(0),
+                    done => done.map_err(named)?,
+                }
+            }
+            // Global headers and vendor extensions describe no file.
+            _ => return Ok(0),
+        }
+        meta.apply(parent.as_fd(), name, kind).map_err(named)?;
+        Ok(size)
+    }
+
+    fn hard_link(&mut self, old: &Path, parent: &OwnedFd, name: &OsStr) -> Result<(), SysError> {
+        let old_parent = self.tree.dir(old.parent().unwrap_or(Path::new("")))?;
+        let old_name = old.file_name().unwrap_or(OsStr::new("."));
+        tree::make_link(old_parent.as_fd(), old_name, parent.as_fd(), name)
+    }
+
+    /// The entry for the tree's own root.
+    fn root(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<(), SysError> {
+        if !entry.header().entry_type().is_dir() {
+            return Ok(());
+        }
+        let meta = Meta::of(entry);
+        self.times.push((PathBuf::new(), meta.mtime));
+        let root = self.tree.dir(Path::new(""))?;
+        meta.apply_to_dir(root.as_fd())
+    }
+
+    fn folder(&mut self, path: &Path) -> Result<OwnedFd, SysError> {
+        if let Some((known, fd)) = &self.parent
+            && known == path
+            && let Ok(fd) = fd.try_clone()
+        {
+            return Ok(fd);
+        }
+        let fd = self.tree.make_dirs(path)?;
+        if let Ok(copy) = fd.try_clone() {
+            self.parent = Some((path.to_owned(), copy));
+        }
+        Ok(fd)
+    }
+
+    fn set_times(&self) -> Result<(), SysError> {
+        for (path, mtime) in self.times.iter().rev() {
+            // The folder may have been replaced by a later entry.
+            if let Ok(dir) = self.tree.dir(path) {
+                tree::set_mtime(dir.as_fd(), OsStr::new(""), *mtime)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Owner, mode, time and attributes of an entry.
+struct Meta {
+    uid: u32,
+    gid: u32,
+    mode: u32,
+    mtime: i64,
+    xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Meta {
+    fn of(entry: &mut Entry<'_, impl Read>) -> Self {
+        let mut xattrs = Vec::new();
+        for extension in entry
+            .pax_extensions()
+            .ok()
+            .flatten()
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok)
+        {
+            if let Some(name) = extension.key_bytes().strip_prefix(b"SCHILY.xattr.")
+                && is_allowed(name)
+            {
+                xattrs.push((name.to_owned(), extension.value_bytes().to_owned()));
+            }
+        }
+        let header = entry.header();
+        let id = |id: io::Result<u64>| u32::try_from(id.unwrap_or(0)).unwrap_or(0);
+        Self {
+            uid: id(header.uid()),
+            gid: id(header.gid()),
+            mode: header.mode().unwrap_or(0o644) & 0o7777,
+            mtime: i64::try_from(header.mtime().unwrap_or(0)).unwrap_or(0),
+            xattrs,
+        }
+    }
+
+    /// The owner first: changing it clears set-user-id bits and file capabilities.
+    fn apply(&self, parent: BorrowedFd<'_>, name: &OsStr, kind: EntryType) -> Result<(), SysError> {
+        tree::chown(parent, name, self.uid, self.gid)?;
+        tree::chmod(parent, name, self.mode)?;
+        if !self.xattrs.is_empty() && (kind.is_dir() || kind.is_file()) {
+            let file = Tree::at(parent.try_clone_to_owned().map_err(|source| SysError {
+                call: "dup",
+                object: None,
+                source,
+            })?);
+            let file: OwnedFd = match kind.is_dir() {
+                true => file.dir(Path::new(name))?,
+                false => file.file(Path::new(name))?.into(),
+            };
+            self.set_xattrs(file.as_fd())?;
+        }
+        if kind.is_dir() {
+            Ok(())
+        } else {
+            tree::set_mtime(parent, name, self.mtime)
+        }
+    }
+
+    fn apply_to_dir(&self, dir: BorrowedFd<'_>) -> Result<(), SysError> {
+        tree::chown(dir, OsStr::new(""), self.uid, self.gid)?;
+        tree::chmod(dir, OsStr::new(""), self.mode)?;
+        self.set_xattrs(dir)
+    }
+
+    fn set_xattrs(&self, file: BorrowedFd<'_>) -> Result<(), SysError> {
+        for (name, value) in &self.xattrs {
+            match tree::set_xattr(file, OsStr::from_bytes(name), value) {
+                // The file system has no such attribute (an ACL on tmpfs, say): the file is still right.
+                Err(error) if error.source.kind() == io::ErrorKind::Unsupported => {}
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Overlayfs trusts its own attributes, so an archive may not bring them; the rest of `user.` is harmless.
+fn is_allowed(name: &[u8]) -> bool {
+    let ours = name.starts_with(b"user.overlay.");
+    (name.starts_with(b"user.") && !ours)
+        || name == b"security.capability"
+        || name.starts_with(b"system.posix_acl_")
+}
+
+fn whiteout(parent: BorrowedFd<'_>, name: &OsStr) -> Result<(), SysError> {
+    if name.is_empty() || name == "." || name == ".." {
+        return Ok(());
+    }
+    tree::remove_all(parent, name)?;
+    tree::make_node(parent, name, Node::Char(0, 0))
+}
+
+fn node(entry: &Entry<'_, impl Read>) -> Node {
+    let header = entry.header();
+    let number = |number: io::Result<Option<u32>>| u64::from(number.ok().flatten().unwrap_or(0));
+    let (major, minor) = (number(header.device_major()), number(header.device_minor()));
+    match header.entry_type() {
+        EntryType::Fifo => Node::Fifo,
+        EntryType::Block => Node::Block(major, minor),
+        _ => Node::Char(major, minor),
+    }
+}
+
+fn is_dir(parent: BorrowedFd<'_>, name: &OsStr) -> bool {
+    tree::stat(parent, name).is_ok_and(|stat| stat.st_mode & 0o170_000 == 0o040_000)
+}

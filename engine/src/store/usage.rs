@@ -1,0 +1,99 @@
+//! Sizes, and what nobody refers to any more.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::oci::{Digest, ImageConfig, ImageManifest, chain_ids};
+
+use super::{Store, StoreError};
+
+/// What a garbage collection removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GarbageReport {
+    /// Layers removed.
+    pub layers: Vec<Digest>,
+    /// Blobs removed.
+    pub blobs: Vec<Digest>,
+    /// Bytes returned.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// Removes blobs and layers that no name refers to and that `keep` (chain ids in use) does not hold.
+    pub fn collect_garbage(&self, keep: &BTreeSet<Digest>) -> Result<GarbageReport, StoreError> {
+        let _lock = self.lock()?;
+        let (mut blobs, mut layers) = (BTreeSet::new(), keep.clone());
+        for manifest_digest in self.tags().all()?.into_values() {
+            let manifest: ImageManifest = self.parse(&manifest_digest)?;
+            let config_digest: Digest = manifest.config().digest().to_string().parse()?;
+            let config = ImageConfig::parse(&self.document(&config_digest)?).map_err(|source| {
+                StoreError::Damaged {
+                    path: self.blobs().path(&config_digest),
+                    source,
+                }
+            })?;
+            layers.extend(chain_ids(&config.rootfs.diff_ids));
+            for layer in manifest.layers() {
+                blobs.insert(layer.digest().to_string().parse()?);
+            }
+            blobs.extend([manifest_digest, config_digest]);
+        }
+        let mut report = GarbageReport::default();
+        for chain in self
+            .layers()
+            .list()?
+            .into_iter()
+            .filter(|chain| !layers.contains(chain))
+        {
+            report.bytes += self
+                .layers()
+                .get(&chain)
+                .map_or(0, |layer| layer.record.size);
+            self.layers().remove(&chain)?;
+            report.layers.push(chain);
+        }
+        for digest in self
+            .blobs()
+            .list()?
+            .into_iter()
+            .filter(|digest| !blobs.contains(digest))
+        {
+            self.blobs().remove(&digest)?;
+            report.blobs.push(digest);
+        }
+        Ok(report)
+    }
+
+    fn parse<T: serde::de::DeserializeOwned>(&self, digest: &Digest) -> Result<T, StoreError> {
+        serde_json::from_slice(&self.document(digest)?).map_err(|source| StoreError::Damaged {
+            path: self.blobs_with(digest).path(digest),
+            source,
+        })
+    }
+}
+
+/// Bytes of the files below `dir`, hard links counted once, links not followed.
+pub fn tree_size(dir: &Path) -> u64 {
+    let mut seen = BTreeSet::new();
+    let mut todo = vec![dir.to_owned()];
+    let mut total = 0;
+    while let Some(dir) = todo.pop() {
+        for entry in fs::read_dir(&dir)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok)
+        {
+            let Ok(metadata) = entry.metadata() else {
+                continue;
+            };
+            if metadata.is_dir() {
+                todo.push(entry.path());
+            } else if metadata.is_file() && (metadata.nlink() == 1 || seen.insert(metadata.ino())) {
+                total += metadata.len();
+            }
+        }
+    }
+    total
+}
