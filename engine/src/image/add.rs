@@ -31,6 +31,8 @@ pub enum AddError {
 pub struct AddedLayer {
     /// How the archive is packed.
     pub format: LayerFormat,
+    /// Digest of the archive as it came; a layer that was known before may be stored in another packing.
+    pub blob: Digest,
     /// Bytes of the archive.
     pub blob_size: u64,
     /// The unpacked layer.
@@ -57,14 +59,16 @@ pub fn add_layer(
         LayerFormat::Gzip => Box::new(flate2::read::MultiGzDecoder::new(tee.clone())),
         LayerFormat::Zstd => Box::new(zstd::Decoder::new(tee.clone()).map_err(AddError::Read)?),
     };
-    let mut blob_size = 0;
+    let mut stored = None;
     let layer = store.layers().add(parent, plain, expected, || {
         let (digest, size) = tee.finish()?;
-        blob_size = size;
+        stored = Some((digest.clone(), size));
         Ok(digest)
     })?;
+    let (blob, blob_size) = stored.expect("adding a layer stores its archive");
     Ok(AddedLayer {
         format,
+        blob,
         blob_size,
         layer,
     })
@@ -118,13 +122,7 @@ pub fn add_image(
     store.blobs().put(&document)?;
     let blobs: Vec<_> = layers
         .iter()
-        .map(|layer| {
-            (
-                layer.format,
-                layer.blob_size,
-                layer.layer.record.blob.clone(),
-            )
-        })
+        .map(|layer| (layer.format, layer.blob_size, layer.blob.clone()))
         .collect();
     let manifest = manifest_of((document.len() as u64, &id), &blobs);
     let manifest = store
