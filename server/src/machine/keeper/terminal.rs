@@ -295,7 +295,11 @@ impl Terminal {
     fn may_read(&self, audience: Audience) -> bool {
         match audience {
             Audience::Nobody => true,
-            Audience::Drawn(seq) => self.ring.last().saturating_sub(seq) < WINDOW,
+            // While clients are not read, their acknowledgements wait behind their input: then the
+            // shell, which may read no input before it has printed, must not wait for them.
+            Audience::Drawn(seq) => {
+                self.ring.last().saturating_sub(seq) < WINDOW || !self.accepts_input()
+            }
         }
     }
 

@@ -33,7 +33,8 @@ fn a_client_that_comes_back_loses_and_doubles_no_byte() {
     let (seq, mut text) = first.leave();
 
     let mut second = house.open("1", Some(seq));
-    second.wait_for("fin\r\n");
+    second.type_line("echo re''pris");
+    second.wait_for("repris\r\n");
     assert_eq!(second.screens, 0, "the ring still had everything");
     text.push_str(&second.text);
     let got: Vec<&str> = text
@@ -120,6 +121,19 @@ fn ctrl_c_passes_before_a_paste_that_nobody_reads() {
     viewer.idle(Duration::from_millis(300));
     viewer.type_line("stty sane; echo libre-$((4+4))");
     viewer.wait_for("libre-8");
+}
+
+#[test]
+fn a_large_paste_into_a_program_that_prints_does_not_lock_up() {
+    let house = prompt();
+    let mut viewer = house.open("1", None);
+    viewer.type_line("stty raw -echo; echo pret; head -c 600000 | tee /dev/null; stty sane");
+    viewer.wait_for("pret\n");
+    for _ in 0..60 {
+        viewer.send(&FromClient::Input(vec![b'z'; 10_000]));
+    }
+    viewer.type_line("echo colle-$((5+6))");
+    viewer.wait_for("colle-11");
 }
 
 #[test]
