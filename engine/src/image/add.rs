@@ -89,6 +89,14 @@ pub struct NewImage<'a> {
     pub config: ImageConfig,
 }
 
+/// Now, or the date that `SOURCE_DATE_EPOCH` fixes: the same recipe then gives the same image id.
+fn creation_date() -> jiff::Timestamp {
+    std::env::var("SOURCE_DATE_EPOCH")
+        .ok()
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds.parse().ok()?).ok())
+        .unwrap_or_else(jiff::Timestamp::now)
+}
+
 /// Writes configuration, manifest and name of an image whose last layer is `top`; gives its id.
 pub fn add_image(
     store: &Store,
@@ -97,7 +105,7 @@ pub fn add_image(
     top: Option<&AddedLayer>,
 ) -> Result<Digest, AddError> {
     let mut config = new.config;
-    let now = jiff::Timestamp::now().to_string();
+    let now = creation_date().to_string();
     for change in new.changes {
         apply_change(&mut config.config, change)?;
     }
