@@ -4,13 +4,24 @@
 //! first argument chooses the role. Only roles that serve sockets start an async runtime.
 
 mod catalogue;
+mod app;
+mod config;
+mod course;
+mod error;
+mod local;
 mod machine;
+mod progress;
+mod router;
+mod routes;
+mod session;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// What this process is for: each role has one owner, one privilege and one reason to exist.
 enum Role {
+    /// The lab of one learner on this host.
+    Local,
     /// The images a platform offers, in a store that machines only read.
     Catalogue,
     /// A word that names no role.
@@ -23,6 +34,7 @@ impl Role {
         let _name = args.next();
         let word = args.next().unwrap_or_default();
         let role = match word.to_str() {
+            Some("local") => Self::Local,
             Some("catalogue") => Self::Catalogue,
             _ => Self::Unknown(word.to_string_lossy().into_owned()),
         };
@@ -33,10 +45,20 @@ impl Role {
 fn main() -> ExitCode {
     let (role, words) = Role::from_args(std::env::args_os());
     match role {
+        Role::Local => local::run(&words),
         Role::Catalogue => catalogue::run(words),
         Role::Unknown(word) => {
             eprintln!("quai: unknown command {word:?}; try `quai local`");
             ExitCode::from(2)
         }
     }
+}
+
+/// A fresh folder for one test.
+#[cfg(test)]
+fn test_folder(name: &str) -> std::path::PathBuf {
+    let folder = std::env::temp_dir().join(format!("quai-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a test may write in the temporary folder");
+    folder
 }

@@ -1,3 +1,5 @@
 //! The machine of a learner, as the server knows it.
 
+pub(crate) mod identity;
 pub(crate) mod keeper;
+pub(crate) mod pool;

@@ -1,0 +1,142 @@
+//! Settings → running server: the words of `quai local`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::session::origin::AllowedHosts;
+
+/// What `quai local` was asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// TCP port on 127.0.0.1.
+    pub(crate) port: u16,
+    /// Where everything of this server is kept.
+    pub(crate) data: PathBuf,
+    /// A course folder in place of the embedded one.
+    pub(crate) content: Option<PathBuf>,
+    /// Whether a browser is opened at the start.
+    pub(crate) browser: Browser,
+    /// Names under which the server may be asked.
+    pub(crate) hosts: AllowedHosts,
+}
+
+/// What happens to the learner's browser at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Browser {
+    /// It is opened, where there is one.
+    Open,
+    /// It is left alone.
+    Leave,
+}
+
+/// A word of the command line that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum UsageError {
+    /// An option nobody knows.
+    #[error("unknown option {0}")]
+    Unknown(String),
+    /// An option without its value.
+    #[error("option {0} needs a value")]
+    NoValue(String),
+    /// A port that is none.
+    #[error("{0} is not a port")]
+    Port(String),
+    /// `--help`.
+    #[error("help was asked")]
+    Help,
+}
+
+impl Config {
+    /// Where `quai local` keeps its data unless told otherwise.
+    pub(crate) const DATA: &'static str = "/var/lib/quai";
+    /// Where it listens unless told otherwise.
+    pub(crate) const PORT: u16 = 8080;
+
+    /// Reads the words after `quai local`.
+    pub(crate) fn parse(words: &[OsString]) -> Result<Self, UsageError> {
+        let mut config = Self {
+            port: Self::PORT,
+            data: PathBuf::from(Self::DATA),
+            content: None,
+            browser: Browser::Open,
+            hosts: AllowedHosts::loopback(),
+        };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let text = word.to_string_lossy();
+            let (option, joined) = match text.split_once('=') {
+                Some((option, value)) if option.starts_with("--") => (option, Some(value.into())),
+                _ => (text.as_ref(), None),
+            };
+            let mut value = || {
+                joined
+                    .clone()
+                    .or_else(|| words.next().cloned())
+                    .ok_or_else(|| UsageError::NoValue(option.to_owned()))
+            };
+            match option {
+                "--port" => config.port = port(&value()?)?,
+                "--data" => config.data = PathBuf::from(value()?),
+                "--content" => config.content = Some(PathBuf::from(value()?)),
+                "--no-open" => config.browser = Browser::Leave,
+                "--help" | "-h" => return Err(UsageError::Help),
+                _ => return Err(UsageError::Unknown(option.to_owned())),
+            }
+        }
+        Ok(config)
+    }
+
+    /// The address people type.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+
+    /// Where the catalogue of images is.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.data.join("store")
+    }
+
+    /// Where the web process may write.
+    pub(crate) fn web_data(&self) -> PathBuf {
+        self.data.join("web")
+    }
+
+    /// The database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.web_data().join("quai.db")
+    }
+}
+
+fn port(value: &OsString) -> Result<u16, UsageError> {
+    let text = value.to_string_lossy();
+    match text.parse() {
+        Ok(port) if port != 0 => Ok(port),
+        _ => Err(UsageError::Port(text.into_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Config, UsageError> {
+        let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        Config::parse(&words)
+    }
+
+    #[test]
+    fn options_take_their_value_beside_or_joined() {
+        let config = parse("--port=9000 --data /tmp/q --no-open").unwrap();
+        assert_eq!(config.port, 9000);
+        assert_eq!(config.database(), std::path::Path::new("/tmp/q/web/quai.db"));
+        assert_eq!(config.browser, Browser::Leave);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said() {
+        assert_eq!(parse("--port").unwrap_err(), UsageError::NoValue("--port".into()));
+        assert_eq!(parse("--port 0").unwrap_err(), UsageError::Port("0".into()));
+        assert_eq!(parse("--prot 1").unwrap_err(), UsageError::Unknown("--prot".into()));
+        assert_eq!(parse("extra").unwrap_err(), UsageError::Unknown("extra".into()));
+    }
+}

@@ -1,0 +1,49 @@
+//! The name of a learner's machine for an exercise.
+
+use std::fmt;
+
+use labs::exercise::Exercise;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::session::LearnerId;
+
+/// `m-` and 12 hexadecimal digits: always the same for the same learner and exercise.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct MachineId(String);
+
+impl MachineId {
+    /// The machine of a learner for an exercise.
+    pub(crate) fn of(learner: &LearnerId, exercise: &Exercise) -> Self {
+        let digest = Sha256::digest(format!("{}/{}", learner.as_str(), exercise.id));
+        let hex: String = digest[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+        Self(format!("m-{hex}"))
+    }
+
+    /// Reads an id that the helper or a folder names.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let hex = text.strip_prefix("m-")?;
+        let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (hex.len() == 12 && hex.bytes().all(digit)).then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for MachineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_form_is_read() {
+        assert!(MachineId::parse("m-0123456789ab").is_some());
+        for text in ["m-0123456789AB", "m-0123456789a", "x-0123456789ab", "m-../../../etc"] {
+            assert_eq!(MachineId::parse(text), None, "{text}");
+        }
+    }
+}

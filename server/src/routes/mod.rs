@@ -1,0 +1,7 @@
+//! What each URL answers; `router` lists them.
+
+pub(crate) mod assets;
+pub(crate) mod checks;
+pub(crate) mod machine;
+pub(crate) mod pages;
+pub(crate) mod verdicts;
