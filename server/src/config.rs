@@ -128,15 +128,27 @@ mod tests {
     fn options_take_their_value_beside_or_joined() {
         let config = parse("--port=9000 --data /tmp/q --no-open").unwrap();
         assert_eq!(config.port, 9000);
-        assert_eq!(config.database(), std::path::Path::new("/tmp/q/web/quai.db"));
+        assert_eq!(
+            config.database(),
+            std::path::Path::new("/tmp/q/web/quai.db")
+        );
         assert_eq!(config.browser, Browser::Leave);
     }
 
     #[test]
     fn what_cannot_be_read_is_said() {
-        assert_eq!(parse("--port").unwrap_err(), UsageError::NoValue("--port".into()));
+        assert_eq!(
+            parse("--port").unwrap_err(),
+            UsageError::NoValue("--port".into())
+        );
         assert_eq!(parse("--port 0").unwrap_err(), UsageError::Port("0".into()));
-        assert_eq!(parse("--prot 1").unwrap_err(), UsageError::Unknown("--prot".into()));
-        assert_eq!(parse("extra").unwrap_err(), UsageError::Unknown("extra".into()));
+        assert_eq!(
+            parse("--prot 1").unwrap_err(),
+            UsageError::Unknown("--prot".into())
+        );
+        assert_eq!(
+            parse("extra").unwrap_err(),
+            UsageError::Unknown("extra".into())
+        );
     }
 }

@@ -57,7 +57,10 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "help was asked, and this is the answer")]
+#[expect(
+    clippy::print_stdout,
+    reason = "help was asked, and this is the answer"
+)]
 fn say_usage() -> ExitCode {
     println!("{}", say("local.usage", &[]));
     ExitCode::SUCCESS
@@ -125,7 +128,11 @@ fn cannot_listen(port: u16, error: &io::Error) -> Refused {
     let port = port.to_string();
     Refused::new(
         key,
-        &[("port", &port), ("other", &other), ("why", &error.to_string())],
+        &[
+            ("port", &port),
+            ("other", &other),
+            ("why", &error.to_string()),
+        ],
     )
 }
 
@@ -134,7 +141,8 @@ fn has_machine_image(config: &Config) -> bool {
     let tags = std::fs::read(config.store().join("tags.json")).unwrap_or_default();
     let tags: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(&tags).unwrap_or_default();
-    tags.keys().any(|name| name.ends_with("quai/machine:latest"))
+    tags.keys()
+        .any(|name| name.ends_with("quai/machine:latest"))
 }
 
 fn is_root() -> bool {
@@ -157,7 +165,10 @@ async fn serve(config: Config, prepared: Prepared) -> Result<(), Refused> {
         .map_err(|error| cannot_listen(port, &error))?;
     announce(&app.config);
     let stop = stop_signal().map_err(|error| {
-        Refused::new("listen", &[("port", &port.to_string()), ("why", &error.to_string())])
+        Refused::new(
+            "listen",
+            &[("port", &port.to_string()), ("why", &error.to_string())],
+        )
     })?;
     tokio::select! {
         done = axum::serve(listener, router(Arc::clone(&app))) => {
@@ -202,10 +213,14 @@ fn build(config: Config, launcher: Arc<dyn Launcher>) -> Result<Shared, Refused>
 #[expect(clippy::print_stdout, reason = "scripts and people wait for this line")]
 fn announce(config: &Config) {
     println!("{}", say("local.ready", &[("url", &config.url())]));
-    let graphical = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+    let graphical = ["DISPLAY", "WAYLAND_DISPLAY"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some());
     if config.browser == Browser::Open && graphical {
         // A convenience: the address is printed in any case.
-        let opened = std::process::Command::new("xdg-open").arg(config.url()).spawn();
+        let opened = std::process::Command::new("xdg-open")
+            .arg(config.url())
+            .spawn();
         if let Err(error) = opened {
             tracing::info!(%error, "no browser was opened");
         }

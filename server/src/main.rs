@@ -3,8 +3,8 @@
 //! One file is installed; `argv[0]` (a link named `docker`, `dockerd`, `quai-runtime`) or the
 //! first argument chooses the role. Only roles that serve sockets start an async runtime.
 
-mod catalogue;
 mod app;
+mod catalogue;
 mod config;
 mod course;
 mod error;

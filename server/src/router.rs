@@ -37,7 +37,10 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/assets/{*file}", get(assets::built))
         .fallback(async || Failure::NotFound)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE));
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            PATIENCE,
+        ));
     // Sockets live as long as their page.
     let sockets = Router::new().route("/tp/{module}/{tp}/checks", get(checks::socket));
     pages

@@ -114,7 +114,10 @@ mod tests {
 
     #[test]
     fn values_take_the_place_of_their_names() {
-        assert_eq!(fill("de {a} à {b}", &[("a", "1"), ("b", "{a}")]), "de 1 à {a}");
+        assert_eq!(
+            fill("de {a} à {b}", &[("a", "1"), ("b", "{a}")]),
+            "de 1 à {a}"
+        );
         assert_eq!(fill("{inconnu} {a", &[("a", "1")]), "{inconnu} {a");
     }
 

@@ -149,7 +149,10 @@ mod tests {
             "eq", "ne", "gte", "lte", "in", "contains", "lacks", "under", "sequence", "count",
             "exists",
         ] {
-            assert!(find(&format!("operator.{operator}")).is_some(), "{operator}");
+            assert!(
+                find(&format!("operator.{operator}")).is_some(),
+                "{operator}"
+            );
         }
         assert!(mismatch(&sample("zut")).line.contains("zut"));
     }

@@ -34,7 +34,11 @@ pub(crate) fn split<'a>(file: &str, text: &'a str) -> Result<Parts<'a>, Fault> {
         .strip_prefix("---\n")
         .or_else(|| text.strip_prefix("---\r\n"))
     else {
-        return Err(Fault::at(file, 1, "the file does not begin with a line ---"));
+        return Err(Fault::at(
+            file,
+            1,
+            "the file does not begin with a line ---",
+        ));
     };
     let mut offset = 0;
     for line in rest.split_inclusive('\n') {
@@ -47,7 +51,11 @@ pub(crate) fn split<'a>(file: &str, text: &'a str) -> Result<Parts<'a>, Fault> {
         }
         offset += line.len();
     }
-    Err(Fault::at(file, 1, "the front matter has no closing line ---"))
+    Err(Fault::at(
+        file,
+        1,
+        "the front matter has no closing line ---",
+    ))
 }
 
 /// Reads the head of a page.
@@ -64,7 +72,11 @@ pub(crate) fn parse<T: DeserializeOwned>(file: &str, parts: &Parts<'_>) -> Resul
     serde_saphyr::from_str(parts.yaml).map_err(|error| {
         let line = error.location().map_or(0, |at| at.line() as usize);
         let cause = error.without_snippet().to_string();
-        Fault::at(file, (parts.yaml_line + line).saturating_sub(1).max(1), cause)
+        Fault::at(
+            file,
+            (parts.yaml_line + line).saturating_sub(1).max(1),
+            cause,
+        )
     })
 }
 
@@ -79,7 +91,10 @@ mod tests {
     #[test]
     fn title_and_summary() {
         let head = read("---\ntitle: Les pid\nsummary: Un mot.\n---\nCorps\n").unwrap();
-        assert_eq!((head.title.as_str(), head.summary.as_str()), ("Les pid", "Un mot."));
+        assert_eq!(
+            (head.title.as_str(), head.summary.as_str()),
+            ("Les pid", "Un mot.")
+        );
     }
 
     #[test]

@@ -59,7 +59,11 @@ pub(crate) fn block(fence: &Fence, code: &str) -> String {
         .collect();
     format!(
         "<div class=\"code code-{language}{run}\"><pre><code>{inner}</code></pre></div>\n",
-        language = if language.is_empty() { "text" } else { &language },
+        language = if language.is_empty() {
+            "text"
+        } else {
+            &language
+        },
     )
 }
 
@@ -96,7 +100,10 @@ fn transcript(code: &str) -> String {
                 out.push_str(&format!("<span class=\"hl-prompt\">{prompt}</span>"));
                 out.push_str(&coloured("bash", command));
             }
-            _ => out.push_str(&format!("<span class=\"hl-output\">{}</span>", escape(line))),
+            _ => out.push_str(&format!(
+                "<span class=\"hl-output\">{}</span>",
+                escape(line)
+            )),
         }
     }
     out
@@ -108,7 +115,10 @@ fn dockerfile(code: &str) -> String {
     for line in LinesWithEndings::from(code) {
         let word: String = line.chars().take_while(char::is_ascii_uppercase).collect();
         if line.starts_with('#') {
-            out.push_str(&format!("<span class=\"hl-comment\">{}</span>", escape(line)));
+            out.push_str(&format!(
+                "<span class=\"hl-comment\">{}</span>",
+                escape(line)
+            ));
         } else if word.len() > 1 && line[word.len()..].starts_with(' ') {
             let rest = escape(&line[word.len()..]);
             out.push_str(&format!("<span class=\"hl-keyword\">{word}</span>{rest}"));
@@ -140,7 +150,15 @@ mod tests {
 
     #[test]
     fn code_is_escaped_in_every_language() {
-        for info in ["", "sh", "console", "console run", "dockerfile", "yaml", "inconnu"] {
+        for info in [
+            "",
+            "sh",
+            "console",
+            "console run",
+            "dockerfile",
+            "yaml",
+            "inconnu",
+        ] {
             let html = block(&Fence::parse(info), "<script>alert(1)</script>\n");
             assert!(!html.contains("<script"), "{info}: {html}");
         }
@@ -149,8 +167,14 @@ mod tests {
     #[test]
     fn a_transcript_tells_commands_from_their_output() {
         let html = block(&Fence::parse("console"), "$ echo a\na\n");
-        assert!(html.contains("<span class=\"hl-prompt\">$ </span>"), "{html}");
-        assert!(html.contains("<span class=\"hl-output\">a\n</span>"), "{html}");
+        assert!(
+            html.contains("<span class=\"hl-prompt\">$ </span>"),
+            "{html}"
+        );
+        assert!(
+            html.contains("<span class=\"hl-output\">a\n</span>"),
+            "{html}"
+        );
     }
 
     #[test]

@@ -76,7 +76,11 @@ impl Reader<'_> {
         };
         let (title, summary, body) = index.unwrap_or_else(|fault| {
             faults.push(fault);
-            (name.slug.clone(), String::new(), markdown::Rendered::default())
+            (
+                name.slug.clone(),
+                String::new(),
+                markdown::Rendered::default(),
+            )
         });
         let mut steps = Vec::new();
         for file in &content.pages {
@@ -180,7 +184,10 @@ impl Reader<'_> {
             .read(path)
             .ok_or_else(|| Fault::new(&shown, "the file cannot be read"))?;
         let text = std::str::from_utf8(&bytes).map_err(|error| {
-            let line = 1 + bytes[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count();
+            let line = 1 + bytes[..error.valid_up_to()]
+                .iter()
+                .filter(|b| **b == b'\n')
+                .count();
             Fault::at(&shown, line, "this is not UTF-8 text")
         })?;
         Ok(text.to_owned())
@@ -238,7 +245,10 @@ mod tests {
         let course = course(&[
             ("02-b/index.md", INDEX),
             ("01-a/index.md", INDEX),
-            ("01-a/02-deux.md", "---\ntitle: Deux\n---\n[un](/cours/a/un)\n"),
+            (
+                "01-a/02-deux.md",
+                "---\ntitle: Deux\n---\n[un](/cours/a/un)\n",
+            ),
             ("01-a/01-un.md", "---\ntitle: Un\n---\n## T\n"),
             ("02-b/01-trois.md", "---\ntitle: Trois\n---\n"),
         ]);
@@ -254,11 +264,18 @@ mod tests {
         let course = course(&[
             ("01-a/index.md", INDEX),
             ("01-a/01-un.md", "pas de tête\n"),
-            ("01-a/02-tp/tp.md", "---\nschema: 1\nid: a/tp\ntitel: x\n---\n"),
+            (
+                "01-a/02-tp/tp.md",
+                "---\nschema: 1\nid: a/tp\ntitel: x\n---\n",
+            ),
             ("01-a/03-trois.md", "---\ntitle: Trois\n---\n"),
             ("01-a/quatre.md", "---\ntitle: Quatre\n---\n"),
         ]);
-        let faults: Vec<_> = course.all_faults().iter().map(ToString::to_string).collect();
+        let faults: Vec<_> = course
+            .all_faults()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(faults.len(), 3, "{faults:#?}");
         assert!(course.exercise("a", "tp").is_some());
         assert!(course.tp("a", "tp").is_none());
@@ -271,7 +288,10 @@ mod tests {
     fn links_that_lead_nowhere_are_faults() {
         let course = course(&[
             ("01-a/index.md", INDEX),
-            ("01-a/01-un.md", "---\ntitle: Un\n---\n[x](/cours/a/zut) [y](02-deux.md) [z](#t)\n"),
+            (
+                "01-a/01-un.md",
+                "---\ntitle: Un\n---\n[x](/cours/a/zut) [y](02-deux.md) [z](#t)\n",
+            ),
         ]);
         assert_eq!(course.faults.len(), 2, "{:?}", course.faults);
     }
@@ -280,7 +300,11 @@ mod tests {
     fn the_embedded_course_has_no_fault() {
         let course = load(&Source::Embedded).unwrap();
         assert!(!course.modules.is_empty());
-        let faults: Vec<_> = course.all_faults().iter().map(ToString::to_string).collect();
+        let faults: Vec<_> = course
+            .all_faults()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert!(faults.is_empty(), "{faults:#?}");
     }
 }

@@ -35,10 +35,32 @@ pub(crate) struct Heading {
 
 /// Ids that the templates use: a heading must not take them.
 const RESERVED: &[&str] = &[
-    "contenu", "theme", "end", "checks", "checks-title", "checks-body", "verify", "fold",
-    "headline", "passed", "live", "reset", "reset-dialog", "reset-title", "splitter", "terminals",
-    "terminal", "tp-left", "tp-right", "machine-state", "link-state", "hints-title", "hint-wait",
-    "contents-title", "solved-mark", "sentences",
+    "contenu",
+    "theme",
+    "end",
+    "checks",
+    "checks-title",
+    "checks-body",
+    "verify",
+    "fold",
+    "headline",
+    "passed",
+    "live",
+    "reset",
+    "reset-dialog",
+    "reset-title",
+    "splitter",
+    "terminals",
+    "terminal",
+    "tp-left",
+    "tp-right",
+    "machine-state",
+    "link-state",
+    "hints-title",
+    "hint-wait",
+    "contents-title",
+    "solved-mark",
+    "sentences",
 ];
 
 /// Renders a text; pictures named `assets/…` are found below `assets_href`.
@@ -70,7 +92,10 @@ pub(crate) fn render(text: &str, assets_href: &str) -> Rendered {
 pub(crate) fn render_line(text: &str) -> String {
     let html = render(text, "").html;
     let html = html.trim();
-    match html.strip_prefix("<p>").and_then(|h| h.strip_suffix("</p>")) {
+    match html
+        .strip_prefix("<p>")
+        .and_then(|h| h.strip_suffix("</p>"))
+    {
         Some(inner) if !inner.contains("<p>") => inner.to_owned(),
         _ => html.to_owned(),
     }
@@ -106,13 +131,23 @@ impl Page<'_> {
                 out.push(Event::Html(open.into()));
             }
             Event::End(TagEnd::BlockQuote(Some(_))) => out.push(Event::Html("</div>\n".into())),
-            Event::Start(Tag::Image { link_type, dest_url, title, id }) => {
+            Event::Start(Tag::Image {
+                link_type,
+                dest_url,
+                title,
+                id,
+            }) => {
                 let dest_url = self.picture(dest_url);
                 let inner = until(rest, TagEnd::Image);
                 if words(&inner).trim().is_empty() {
                     self.rendered.mute_pictures.push(dest_url.to_string());
                 }
-                out.push(Event::Start(Tag::Image { link_type, dest_url, title, id }));
+                out.push(Event::Start(Tag::Image {
+                    link_type,
+                    dest_url,
+                    title,
+                    id,
+                }));
                 out.extend(inner);
                 out.push(Event::End(TagEnd::Image));
             }
@@ -235,7 +270,11 @@ fn slug(title: &str) -> String {
         out.push_str(plain);
     }
     let out = out.trim_end_matches('-');
-    if out.is_empty() { "section".to_owned() } else { out.to_owned() }
+    if out.is_empty() {
+        "section".to_owned()
+    } else {
+        out.to_owned()
+    }
 }
 
 #[cfg(test)]

@@ -49,12 +49,17 @@ mod tests {
     #[test]
     fn two_digits_then_a_slug() {
         let name = Name::parse("07-mon-premier-conteneur").unwrap();
-        assert_eq!((name.place, name.slug.as_str()), (7, "mon-premier-conteneur"));
+        assert_eq!(
+            (name.place, name.slug.as_str()),
+            (7, "mon-premier-conteneur")
+        );
     }
 
     #[test]
     fn other_names_are_refused() {
-        for text in ["", "7-a", "007-a", "07", "07-", "07-Été", "07-a/b", "07-a b", "x7-a"] {
+        for text in [
+            "", "7-a", "007-a", "07", "07-", "07-Été", "07-a/b", "07-a b", "x7-a",
+        ] {
             assert!(Name::parse(text).is_err(), "{text}");
         }
     }

@@ -30,11 +30,58 @@ pub(crate) fn clean(html: &str) -> String {
 static LIST: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut list = Builder::default();
     list.tags(HashSet::from([
-        "a", "abbr", "b", "blockquote", "br", "caption", "code", "dd", "del", "details", "div",
-        "dl", "dt", "em", "figcaption", "figure", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img",
-        "input", "ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "s", "samp", "small", "span",
-        "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr",
-        "u", "ul", "var", "wbr",
+        "a",
+        "abbr",
+        "b",
+        "blockquote",
+        "br",
+        "caption",
+        "code",
+        "dd",
+        "del",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "figcaption",
+        "figure",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "i",
+        "img",
+        "input",
+        "ins",
+        "kbd",
+        "li",
+        "mark",
+        "ol",
+        "p",
+        "pre",
+        "q",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strong",
+        "sub",
+        "summary",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "u",
+        "ul",
+        "var",
+        "wbr",
     ]))
     .generic_attributes(HashSet::from(["lang", "title", "class", "id"]))
     .tag_attributes(
@@ -76,7 +123,9 @@ static LIST: LazyLock<Builder<'static>> = LazyLock::new(|| {
 fn classes(value: &str) -> Option<Cow<'_, str>> {
     let known = |word: &&str| {
         CLASSES.contains(word)
-            || ["hl-", "code-"].iter().any(|prefix| word.starts_with(prefix))
+            || ["hl-", "code-"]
+                .iter()
+                .any(|prefix| word.starts_with(prefix))
     };
     let kept: Vec<&str> = value.split_whitespace().filter(known).collect();
     (!kept.is_empty()).then(|| Cow::Owned(kept.join(" ")))

@@ -35,8 +35,10 @@ impl Source {
     /// Every file, as `folder/file` paths, sorted.
     pub(crate) fn files(&self) -> Result<Vec<String>, SourceError> {
         match self {
-            Self::Embedded => Ok(Embedded::iter().map(Cow::into_owned).collect::<BTreeSet<_>>())
-                .map(|set| set.into_iter().collect()),
+            Self::Embedded => Ok(Embedded::iter()
+                .map(Cow::into_owned)
+                .collect::<BTreeSet<_>>())
+            .map(|set| set.into_iter().collect()),
             Self::Folder(root) => {
                 let mut found = Vec::new();
                 walk(root, "", &mut found)?;

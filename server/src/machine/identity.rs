@@ -17,7 +17,10 @@ impl MachineId {
     /// The machine of a learner for an exercise.
     pub(crate) fn of(learner: &LearnerId, exercise: &Exercise) -> Self {
         let digest = Sha256::digest(format!("{}/{}", learner.as_str(), exercise.id));
-        let hex: String = digest[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = digest[..6]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         Self(format!("m-{hex}"))
     }
 
@@ -42,7 +45,12 @@ mod tests {
     #[test]
     fn only_our_own_form_is_read() {
         assert!(MachineId::parse("m-0123456789ab").is_some());
-        for text in ["m-0123456789AB", "m-0123456789a", "x-0123456789ab", "m-../../../etc"] {
+        for text in [
+            "m-0123456789AB",
+            "m-0123456789a",
+            "x-0123456789ab",
+            "m-../../../etc",
+        ] {
             assert_eq!(MachineId::parse(text), None, "{text}");
         }
     }

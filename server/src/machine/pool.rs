@@ -79,7 +79,9 @@ impl Capacity {
 
 /// `MemTotal` of proc_meminfo(5), in bytes.
 fn total_memory(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }
@@ -142,7 +144,8 @@ impl Pool {
         }
         self.make_room(&id).await?;
         self.set(&id, MachineState::Starting);
-        self.settle(&id, self.launcher.start(id.clone(), exercise)).await?;
+        self.settle(&id, self.launcher.start(id.clone(), exercise))
+            .await?;
         Ok(lease)
     }
 
@@ -158,7 +161,8 @@ impl Pool {
         let _turn = gate.lock().await;
         self.make_room(&id).await?;
         self.set(&id, MachineState::Starting);
-        self.settle(&id, self.launcher.reset(id.clone(), exercise)).await?;
+        self.settle(&id, self.launcher.reset(id.clone(), exercise))
+            .await?;
         Ok(lease)
     }
 
@@ -212,7 +216,11 @@ impl Pool {
 
     fn too_many(&self, newcomer: &MachineId) -> Result<Option<MachineId>, MachineError> {
         let machines = self.lock();
-        let others = || machines.iter().filter(|(id, entry)| *id != newcomer && entry.counts());
+        let others = || {
+            machines
+                .iter()
+                .filter(|(id, entry)| *id != newcomer && entry.counts())
+        };
         if others().count() < self.capacity.0 {
             return Ok(None);
         }
@@ -231,7 +239,9 @@ impl Pool {
     }
 
     async fn answers(&self, id: &MachineId) -> bool {
-        tokio::net::UnixStream::connect(self.socket(id)).await.is_ok()
+        tokio::net::UnixStream::connect(self.socket(id))
+            .await
+            .is_ok()
     }
 
     fn hold(self: &Arc<Self>, id: MachineId) -> Lease {

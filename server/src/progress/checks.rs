@@ -101,7 +101,14 @@ impl Progress {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                  ON CONFLICT DO UPDATE SET
                     passed = excluded.passed, report = excluded.report, changed = excluded.changed",
-                params![learner.as_str(), exercise, item, known.passed, known.report, now],
+                params![
+                    learner.as_str(),
+                    exercise,
+                    item,
+                    known.passed,
+                    known.report,
+                    now
+                ],
             )
             .map(drop)
         })
@@ -178,7 +185,10 @@ mod tests {
         let progress = Progress::open(path).unwrap();
         let token = Token::draw().unwrap().hash();
         let learner = LearnerId::local();
-        progress.open_session(token.clone(), learner.clone()).await.unwrap();
+        progress
+            .open_session(token.clone(), learner.clone())
+            .await
+            .unwrap();
         assert_eq!(progress.session(token).await.unwrap(), Some(learner));
         progress
     }
@@ -189,9 +199,18 @@ mod tests {
         let path = folder.join("quai.db");
         let (me, tp) = (LearnerId::local(), TP.to_owned());
         let progress = open(&path).await;
-        let green = Known { passed: true, report: "{}".into() };
-        progress.report(me.clone(), tp.clone(), "a".into(), green.clone()).await.unwrap();
-        progress.answer(me.clone(), tp.clone(), "q".into(), "1' OR 1=1 --".into()).await.unwrap();
+        let green = Known {
+            passed: true,
+            report: "{}".into(),
+        };
+        progress
+            .report(me.clone(), tp.clone(), "a".into(), green.clone())
+            .await
+            .unwrap();
+        progress
+            .answer(me.clone(), tp.clone(), "q".into(), "1' OR 1=1 --".into())
+            .await
+            .unwrap();
         progress.solved(me.clone(), tp.clone()).await.unwrap();
         // The connection is never closed: what a killed process leaves is what is read here.
         std::mem::forget(progress);
@@ -210,8 +229,14 @@ mod tests {
     async fn learners_do_not_see_each_other() {
         let folder = crate::test_folder("learners");
         let progress = open(&folder.join("quai.db")).await;
-        progress.solved(LearnerId::local(), TP.into()).await.unwrap();
-        let other = progress.exercise(LearnerId("other".into()), TP.into()).await.unwrap();
+        progress
+            .solved(LearnerId::local(), TP.into())
+            .await
+            .unwrap();
+        let other = progress
+            .exercise(LearnerId("other".into()), TP.into())
+            .await
+            .unwrap();
         assert_eq!(other, ExerciseState::default());
         std::fs::remove_dir_all(folder).unwrap();
     }

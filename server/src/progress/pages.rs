@@ -34,7 +34,11 @@ impl Overview {
 
 impl Progress {
     /// Remembers that a page or an exercise was opened.
-    pub(crate) async fn opened(&self, learner: LearnerId, step: String) -> Result<(), ProgressError> {
+    pub(crate) async fn opened(
+        &self,
+        learner: LearnerId,
+        step: String,
+    ) -> Result<(), ProgressError> {
         let now = jiff::Timestamp::now().to_string();
         self.run("note an opened page", move |db| {
             db.execute(

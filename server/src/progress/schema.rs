@@ -125,7 +125,10 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
         let refused = prepare(connection, Path::new("x"));
-        assert!(matches!(refused, Err(ProgressError::Newer { found: 99, .. })));
+        assert!(matches!(
+            refused,
+            Err(ProgressError::Newer { found: 99, .. })
+        ));
     }
 
     #[test]

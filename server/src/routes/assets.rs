@@ -65,7 +65,9 @@ pub(crate) fn addresses() -> web::pages::Assets {
 
 fn picture(app: &Shared, path: &str, file: &str) -> Result<Response, Failure> {
     // A listed path: `..` and its disguises are simply not in the list.
-    let clean = file.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+    let clean = file
+        .split('/')
+        .all(|part| !part.is_empty() && part != "." && part != "..");
     if !clean || file.contains(['\\', '\0']) {
         return Err(Failure::NotFound);
     }

@@ -23,7 +23,11 @@ pub(crate) async fn socket(
     Path((module, tp)): Path<(String, String)>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Failure> {
-    let exercise = &app.course.tp(&module, &tp).ok_or(Failure::NotFound)?.exercise;
+    let exercise = &app
+        .course
+        .tp(&module, &tp)
+        .ok_or(Failure::NotFound)?
+        .exercise;
     let watch = app.watches.join(&learner, exercise).await?;
     let upgrade = upgrade
         .max_message_size(MESSAGE_LIMIT)

@@ -14,7 +14,11 @@ pub(crate) async fn reset(
     Learner(learner): Learner,
     Path((module, tp)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
-    let exercise = &app.course.tp(&module, &tp).ok_or(Failure::NotFound)?.exercise;
+    let exercise = &app
+        .course
+        .tp(&module, &tp)
+        .ok_or(Failure::NotFound)?
+        .exercise;
     let pause = app.watches.restart(&learner, exercise).await?;
     let done = app.pool.reset(&learner, exercise).await;
     drop(pause);

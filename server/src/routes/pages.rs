@@ -38,7 +38,12 @@ pub(crate) async fn home(
         frame: frame(&web::messages::say("page.home", &[]), Vec::new()),
         resume: resume(&app, &overview),
         modules: modules.collect(),
-        faults: app.course.all_faults().iter().map(ToString::to_string).collect(),
+        faults: app
+            .course
+            .all_faults()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     })
 }
 
@@ -58,7 +63,9 @@ pub(crate) async fn module(
         summary: module.summary.clone(),
         body_html: module.body.html.clone(),
         done: done(module, &overview),
-        steps: steps.map(|step| step_view(&app, module, step, &overview)).collect(),
+        steps: steps
+            .map(|step| step_view(&app, module, step, &overview))
+            .collect(),
     })
 }
 
@@ -108,7 +115,10 @@ pub(crate) async fn exercise(
     Learner(learner): Learner,
     Path((module, slug)): Path<(String, String)>,
 ) -> Result<Html<String>, Failure> {
-    let place = app.course.exercise(&module, &slug).ok_or(Failure::NotFound)?;
+    let place = app
+        .course
+        .exercise(&module, &slug)
+        .ok_or(Failure::NotFound)?;
     let tp = match &place.step.body {
         StepBody::Exercise(tp) => tp,
         StepBody::BrokenExercise(fault) => return Err(Failure::Broken(fault.clone())),
@@ -142,10 +152,14 @@ fn exercise_page(app: &App, place: &Place<'_>, tp: &Tp, state: &ExerciseState) -
         answer: state.answers.get(&question.id).cloned().unwrap_or_default(),
         passed: passed(&question.id),
     });
-    let hints = exercise.hints.iter().zip(&tp.hints).map(|(hint, html)| Hint {
-        after_s: hint.after.0.as_secs(),
-        body_html: html.clone(),
-    });
+    let hints = exercise
+        .hints
+        .iter()
+        .zip(&tp.hints)
+        .map(|(hint, html)| Hint {
+            after_s: hint.after.0.as_secs(),
+            body_html: html.clone(),
+        });
     ExercisePage {
         frame: step_frame(place),
         title: exercise.title.clone(),
@@ -215,7 +229,11 @@ fn resume(app: &App, overview: &Overview) -> Option<Link> {
         .skip_while(|(module, step)| module.step_id(step) != last);
     let first = rest.next()?;
     let done = overview.step(last) == Some(Reached::Done);
-    neighbour(Some(if done { rest.next().unwrap_or(first) } else { first }))
+    neighbour(Some(if done {
+        rest.next().unwrap_or(first)
+    } else {
+        first
+    }))
 }
 
 fn done(module: &Module, overview: &Overview) -> Done {

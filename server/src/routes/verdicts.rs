@@ -75,7 +75,13 @@ pub(crate) fn message(news: &News) -> PageMessage {
 
 fn report(report: &Report) -> PageMessage {
     match report {
-        Report::Check { check: id, verdict, .. } | Report::Question { question: id, verdict } => {
+        Report::Check {
+            check: id, verdict, ..
+        }
+        | Report::Question {
+            question: id,
+            verdict,
+        } => {
             let (state, why) = item(verdict);
             PageMessage::Item {
                 id: id.clone(),
@@ -97,7 +103,11 @@ fn item(verdict: &Verdict) -> (ItemState, Vec<phrases::Why>) {
             let waits = reasons
                 .iter()
                 .all(|reason| matches!(reason, Reason::Needs { .. } | Reason::Unanswered));
-            let state = if waits { ItemState::Pending } else { ItemState::Fail };
+            let state = if waits {
+                ItemState::Pending
+            } else {
+                ItemState::Fail
+            };
             (state, reasons.iter().filter_map(why).collect())
         }
         Verdict::Undetermined { doubt } => {

@@ -20,7 +20,9 @@ impl Token {
     pub(crate) fn draw() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; LENGTH / 2];
         getrandom::fill(&mut bytes)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok(Self(
+            bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        ))
     }
 
     /// Reads the token a browser sent, if there is exactly one well-formed.

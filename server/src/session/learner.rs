@@ -45,7 +45,11 @@ impl FromRequestParts<Shared> for Learner {
 /// Middleware: finds the session; the first page a browser reads opens one.
 ///
 /// Sockets and changes never open a session: they come from a page that already has one.
-pub(crate) async fn attach(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn attach(
+    State(app): State<Shared>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let known = match Token::read(request.headers()) {
         Some(token) => match app.progress.session(token.hash()).await {
             Ok(known) => known,

@@ -42,7 +42,11 @@ enum Wish {
 impl AllowedHosts {
     /// The names of this host as seen from itself; the port is free, so that a tunnel works.
     pub(crate) fn loopback() -> Self {
-        Self(["127.0.0.1", "localhost", "[::1]"].map(str::to_owned).into())
+        Self(
+            ["127.0.0.1", "localhost", "[::1]"]
+                .map(str::to_owned)
+                .into(),
+        )
     }
 
     /// Judges one request.
@@ -157,7 +161,12 @@ mod tests {
         check(host, Some("http://localhost:8080"), Wish::Act, false);
         check(host, Some("http://127.0.0.1:3000"), Wish::Act, false);
         check(host, Some("https://127.0.0.1:8080"), Wish::Act, false);
-        check(host, Some("http://127.0.0.1:8080.evil.example"), Wish::Act, false);
+        check(
+            host,
+            Some("http://127.0.0.1:8080.evil.example"),
+            Wish::Act,
+            false,
+        );
         check(host, Some("http://127.0.0.1:8080/"), Wish::Act, false);
     }
 

@@ -63,7 +63,9 @@ pub(crate) enum News {
 }
 
 /// Ends the pause of a watch when it is dropped.
-pub(crate) struct Pause(#[expect(dead_code, reason = "its end is the message")] oneshot::Sender<()>);
+pub(crate) struct Pause(
+    #[expect(dead_code, reason = "its end is the message")] oneshot::Sender<()>,
+);
 
 impl Watches {
     /// No watch yet.

@@ -203,15 +203,24 @@ impl Task {
         let exercise = self.exercise.id.clone();
         let progress = self.watch.progress();
         match &report {
-            Report::Check { check: item, verdict, .. }
-            | Report::Question { question: item, verdict } => {
+            Report::Check {
+                check: item,
+                verdict,
+                ..
+            }
+            | Report::Question {
+                question: item,
+                verdict,
+            } => {
                 let known = Known {
                     passed: *verdict == Verdict::Pass,
                     report: line.to_owned(),
                 };
                 // Our own failure takes nothing away from what was reached.
                 if !matches!(verdict, Verdict::Undetermined { .. }) {
-                    progress.report(learner, exercise, item.clone(), known).await?;
+                    progress
+                        .report(learner, exercise, item.clone(), known)
+                        .await?;
                 }
             }
             Report::Round { solved: true, .. } => progress.solved(learner, exercise).await?,

@@ -87,7 +87,12 @@ pub struct Hint {
 impl ExercisePage {
     fn passed(&self) -> usize {
         let checks = self.checks.iter().filter(|check| check.passed).count();
-        checks + self.questions.iter().filter(|question| question.passed).count()
+        checks
+            + self
+                .questions
+                .iter()
+                .filter(|question| question.passed)
+                .count()
     }
 
     fn total(&self) -> usize {

@@ -100,7 +100,10 @@ async fn a_machine_that_died_is_started_again() {
 async fn live_machines_are_adopted() {
     let (pool, launcher) = pool("pool-adopt", 2);
     let tp = exercise("a/1");
-    launcher.start(MachineId::of(&LearnerId::local(), &tp), &tp).await.unwrap();
+    launcher
+        .start(MachineId::of(&LearnerId::local(), &tp), &tp)
+        .await
+        .unwrap();
     assert_eq!(pool.adopt().await.unwrap(), 1);
     pool.lease(&LearnerId::local(), &tp).await.unwrap();
     assert_eq!(launcher.starts.load(Ordering::SeqCst), 1);
@@ -109,7 +112,10 @@ async fn live_machines_are_adopted() {
 
 #[test]
 fn memory_bounds_the_machines() {
-    assert_eq!(total_memory("MemTotal:        4194304 kB\nMemFree: 1 kB\n"), Some(4 << 30));
+    assert_eq!(
+        total_memory("MemTotal:        4194304 kB\nMemFree: 1 kB\n"),
+        Some(4 << 30)
+    );
     assert_eq!(Capacity::of_memory(4 << 30).0, 12);
     assert_eq!(Capacity::of_memory(0).0, 2);
 }
