@@ -6,4 +6,5 @@
 pub mod engine;
 pub mod executable;
 pub mod host;
+pub mod platform;
 pub mod scratch;
