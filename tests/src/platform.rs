@@ -184,14 +184,12 @@ fn exchange(port: u16, method: &str, path: &str, headers: &[&str]) -> Result<Ans
 
     let mut answer = Vec::new();
     let mut buffer = [0; 16 * 1024];
-    loop {
+    while !is_whole(&answer) {
         let count = stream.read(&mut buffer)?;
-        answer.extend_from_slice(&buffer[..count]);
-        let switched = answer.starts_with(b"HTTP/1.1 101")
-            && answer.windows(4).any(|four| four == b"\r\n\r\n");
-        if count == 0 || switched {
+        if count == 0 {
             break;
         }
+        answer.extend_from_slice(&buffer[..count]);
     }
     let text = String::from_utf8_lossy(&answer);
     let (head, body) = text
@@ -208,4 +206,18 @@ fn exchange(port: u16, method: &str, path: &str, headers: &[&str]) -> Result<Ans
         headers: headers.to_owned(),
         body: body.to_owned(),
     })
+}
+
+/// Whether nothing more comes: protocols were switched, or the promised length is there.
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return false;
+    };
+    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"));
+    let length = length.and_then(|text| text.trim().parse::<usize>().ok());
+    head.starts_with("http/1.1 101")
+        || length.is_some_and(|length| answer.len() >= end + 4 + length)
 }
