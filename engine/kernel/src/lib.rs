@@ -7,6 +7,8 @@
     reason = "system calls; each block names its preconditions"
 )]
 
+pub mod beneath;
+pub mod cgroup;
 pub mod error;
 pub mod lock;
 pub mod memory;
@@ -14,3 +16,4 @@ pub mod poll;
 pub mod procfs;
 pub mod pty;
 pub mod tree;
+pub mod visit;

@@ -278,7 +278,7 @@ mod tests {
             .spawn()
             .unwrap();
         let handle = Process::open(child.id().cast_signed()).unwrap();
-        assert_eq!(handle.comm().unwrap().is_empty(), false);
+        assert!(!handle.comm().unwrap().is_empty());
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(handle.ended().unwrap());
