@@ -5,6 +5,8 @@
 //! the machine is ever run for a verdict. Verdicts leave as data: sentences are made in `web`.
 //! The vocabulary for authors is `docs/exercises.md`.
 
+pub mod compare;
 pub mod exercise;
+pub mod fact;
 pub mod protocol;
 pub mod verdict;

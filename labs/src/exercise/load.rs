@@ -165,7 +165,11 @@ mod tests {
             "schema: 1",
         );
         check("Prose.\n", Some(1), "no front matter");
-        check(&GOOD.replace("id: a/b", "id: [a"), Some(4), "");
+        check(
+            &GOOD.replace("id: a/b", "id: [a"),
+            Some(3),
+            "expected string",
+        );
     }
 
     #[test]
