@@ -8,5 +8,6 @@
 pub mod compare;
 pub mod exercise;
 pub mod fact;
+pub mod probe;
 pub mod protocol;
 pub mod verdict;
