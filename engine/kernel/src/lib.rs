@@ -8,7 +8,6 @@
 )]
 
 pub mod beneath;
-pub mod cgroup;
 pub mod error;
 pub mod lock;
 pub mod memory;
