@@ -31,6 +31,15 @@ impl SysError {
         }
     }
 
+    /// The call failed with this error.
+    pub fn io(call: &'static str, source: std::io::Error) -> Self {
+        Self {
+            call,
+            object: None,
+            source,
+        }
+    }
+
     /// Names what the call was made on.
     #[must_use]
     pub fn on(mut self, object: impl Into<String>) -> Self {

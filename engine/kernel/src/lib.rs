@@ -8,11 +8,19 @@
 )]
 
 pub mod beneath;
+pub mod cgroup;
 pub mod error;
+pub mod fs;
 pub mod lock;
+pub mod loop_device;
 pub mod memory;
+pub mod mount;
+pub mod namespace;
 pub mod poll;
+pub mod process;
 pub mod procfs;
 pub mod pty;
+pub mod rights;
+pub mod signal;
 pub mod tree;
 pub mod visit;

@@ -1,0 +1,13 @@
+//! Control groups of both versions, one hierarchy at a time.
+//!
+//! A host mounts each controller of version 1 by itself, all of version 2 together, or a mixture.
+//! [`Layout`] says what is mounted where; a [`Cgroup`] is the same relative path in every
+//! hierarchy of a layout.
+
+mod group;
+mod layout;
+mod limit;
+
+pub use group::Cgroup;
+pub use layout::{Hierarchy, Layout, Version};
+pub use limit::{DeviceRule, Limit, Setting};

@@ -1,0 +1,141 @@
+//! Namespaces: making them, joining them, and the id maps of a user namespace.
+
+use std::ffi::CString;
+use std::fmt::Write as _;
+use std::ops::BitOr;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use crate::error::SysError;
+
+/// A set of namespace kinds; see namespaces(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Namespaces(libc::c_int);
+
+impl Namespaces {
+    /// No namespace.
+    pub const NONE: Self = Self(0);
+    /// Users and capabilities.
+    pub const USER: Self = Self(libc::CLONE_NEWUSER);
+    /// Process numbers.
+    pub const PID: Self = Self(libc::CLONE_NEWPID);
+    /// Mounts.
+    pub const MOUNT: Self = Self(libc::CLONE_NEWNS);
+    /// Network devices, addresses, routes, ports.
+    pub const NETWORK: Self = Self(libc::CLONE_NEWNET);
+    /// Host name.
+    pub const UTS: Self = Self(libc::CLONE_NEWUTS);
+    /// System V and POSIX message queues, shared memory, semaphores.
+    pub const IPC: Self = Self(libc::CLONE_NEWIPC);
+    /// The visible root of the control groups.
+    pub const CGROUP: Self = Self(libc::CLONE_NEWCGROUP);
+
+    /// Whether all kinds of `other` are in this set.
+    pub fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The bits as clone(2) takes them.
+    pub fn bits(self) -> libc::c_int {
+        self.0
+    }
+}
+
+impl BitOr for Namespaces {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// Moves this process into new namespaces; see unshare(2).
+///
+/// A new pid namespace is for the children only.
+pub fn unshare(kinds: Namespaces) -> Result<(), SysError> {
+    // SAFETY: unshare(2) takes its argument by value and touches no memory of ours. The flags can
+    // only name namespaces, so nothing that Rust relies on (memory, descriptors) stops being shared.
+    let ret = unsafe { libc::unshare(kinds.0) };
+    SysError::check("unshare", ret.into())
+}
+
+/// Joins the namespaces of `kinds` that `target` names; see setns(2).
+///
+/// `target` is one namespace (`/proc/PID/ns/…`) or a pidfd, which stands for all of its process.
+pub fn setns(target: BorrowedFd<'_>, kinds: Namespaces) -> Result<(), SysError> {
+    // SAFETY: setns(2) takes a descriptor that `target` keeps open, and flags by value.
+    let ret = unsafe { libc::setns(target.as_raw_fd(), kinds.0) };
+    SysError::check("setns", ret.into())
+}
+
+/// Opens one namespace of a process, such as `user` or `net`, by the name under `/proc/PID/ns`.
+pub fn open(pid: i32, name: &str) -> Result<OwnedFd, SysError> {
+    open_path(&format!("/proc/{pid}/ns/{name}"))
+}
+
+/// Opens one namespace of this process.
+pub fn open_own(name: &str) -> Result<OwnedFd, SysError> {
+    open_path(&format!("/proc/thread-self/ns/{name}"))
+}
+
+fn open_path(path: &str) -> Result<OwnedFd, SysError> {
+    let c = CString::new(path).expect("a name under /proc has no NUL");
+    // SAFETY: the path is a `CString` that outlives the call; the kernel only reads it.
+    let ret = unsafe { libc::open(c.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+    SysError::check("open", ret.into()).map_err(|e| e.on(path))?;
+    // SAFETY: the call above succeeded, so `ret` is a new descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(ret) })
+}
+
+/// The number that identifies a namespace: the inode of its file.
+pub fn inode(pid: i32, name: &str) -> Result<u64, SysError> {
+    use std::os::unix::fs::MetadataExt;
+    let path = format!("/proc/{pid}/ns/{name}");
+    std::fs::metadata(&path)
+        .map(|meta| meta.ino())
+        .map_err(|source| SysError::io("stat", source).on(path))
+}
+
+/// A line of `/proc/PID/uid_map` or `gid_map`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdMap {
+    /// First id inside the namespace.
+    pub inside: u32,
+    /// First id in the parent namespace.
+    pub outside: u32,
+    /// How many ids.
+    pub count: u32,
+}
+
+/// Gives the user namespace of `pid` its user and group ids: the same lines for both.
+///
+/// The kernel accepts this once, as one write, from a process with SETUID and SETGID in the parent
+/// namespace; `pid` must be dumpable.
+pub fn write_id_maps(pid: i32, lines: &[IdMap]) -> Result<(), SysError> {
+    let mut text = String::new();
+    for line in lines {
+        let _ = writeln!(text, "{} {} {}", line.inside, line.outside, line.count);
+    }
+    for file in ["uid_map", "gid_map"] {
+        let path = format!("/proc/{pid}/{file}");
+        std::fs::write(&path, &text).map_err(|source| SysError::io("write", source).on(path))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_contains_its_members() {
+        let set = Namespaces::PID | Namespaces::MOUNT;
+        assert!(set.contains(Namespaces::PID));
+        assert!(!set.contains(Namespaces::PID | Namespaces::USER));
+    }
+
+    #[test]
+    fn the_same_namespace_has_the_same_inode() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(inode(own, "mnt").unwrap(), inode(own, "mnt").unwrap());
+    }
+}
