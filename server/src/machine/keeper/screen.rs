@@ -42,6 +42,14 @@ impl Size {
         self.rows
     }
 
+    /// The size as the kernel wants it.
+    pub(crate) fn window(self) -> kernel::pty::WindowSize {
+        kernel::pty::WindowSize {
+            cols: self.cols,
+            rows: self.rows,
+        }
+    }
+
     fn nonzero(self) -> (NonZeroU16, NonZeroU16) {
         let nonzero = |n| NonZeroU16::new(n).expect("sizes are clamped above zero");
         (nonzero(self.rows), nonzero(self.cols))

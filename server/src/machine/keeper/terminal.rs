@@ -221,7 +221,7 @@ impl Terminal {
         }
         self.screen.resize(size);
         if let Life::Running { master, .. } = &self.life
-            && let Err(error) = pty::set_window_size(master.as_fd(), window(size))
+            && let Err(error) = pty::set_window_size(master.as_fd(), size.window())
         {
             tracing::warn!(terminal = self.name, %error, "the window keeps its size");
         }
@@ -349,14 +349,6 @@ impl Terminal {
             }
             self.input.clear();
         }
-    }
-}
-
-/// The size as the kernel wants it.
-pub(super) fn window(size: Size) -> pty::WindowSize {
-    pty::WindowSize {
-        cols: size.cols(),
-        rows: size.rows(),
     }
 }
 

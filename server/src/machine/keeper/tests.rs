@@ -1,6 +1,6 @@
 //! The whole loop with a real bash on a real pty, and clients on a real socket.
 
-mod house;
+pub(crate) mod house;
 
 use std::time::{Duration, Instant};
 
