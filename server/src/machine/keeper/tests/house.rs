@@ -13,7 +13,7 @@ use super::super::events;
 use super::super::household::{Household, NoShell, Shell, Then};
 use super::super::screen::Size;
 use super::super::wire::{Deframer, FromClient, FromKeeper, MAX_FROM_KEEPER, frame};
-use super::{SOON, describe};
+use super::SOON;
 
 /// What runs in a terminal.
 pub(crate) struct Plain {
@@ -213,10 +213,9 @@ impl Viewer {
     }
 
     fn take(&mut self, frame: FromKeeper) {
-        let kind = describe(&frame);
         match frame {
             FromKeeper::Output { seq, bytes } => {
-                assert_eq!(seq, self.seq + 1, "{kind}: a byte was lost or doubled");
+                assert_eq!(seq, self.seq + 1, "a byte was lost or doubled");
                 self.seq += bytes.len() as u64;
                 self.text.push_str(&String::from_utf8_lossy(&bytes));
             }
@@ -226,10 +225,7 @@ impl Viewer {
                 rows,
                 bytes,
             } => {
-                assert!(
-                    seq >= self.seq,
-                    "{kind}: the screen is older than the output"
-                );
+                assert!(seq >= self.seq, "the screen is older than the output");
                 if self.acked == 0 {
                     self.acked = seq;
                 }
