@@ -12,7 +12,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::app::Shared;
 use crate::error::Failure;
-use crate::routes::{assets, checks, machine, pages};
+use crate::routes::{assets, checks, machine, pages, terminal};
 use crate::session::{learner, origin};
 
 /// What a browser may load and where it may send: only this server, nothing inline.
@@ -42,7 +42,9 @@ pub(crate) fn router(app: Shared) -> Router {
             PATIENCE,
         ));
     // Sockets live as long as their page.
-    let sockets = Router::new().route("/tp/{module}/{tp}/checks", get(checks::socket));
+    let sockets = Router::new()
+        .route("/tp/{module}/{tp}/checks", get(checks::socket))
+        .route("/tp/{module}/{tp}/terminal/{name}", get(terminal::socket));
     pages
         .merge(sockets)
         .layer(from_fn_with_state(app.clone(), learner::attach))

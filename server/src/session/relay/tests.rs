@@ -13,9 +13,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message as Sent;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use super::*;
+use axum::extract::ws::close_code;
+
+use super::{Asked, limited, open, run};
 use crate::machine::keeper::tests::house;
-use crate::machine::keeper::wire::MAX_FROM_CLIENT;
+use crate::machine::keeper::wire::{FromClient, FromKeeper, MAX_FROM_CLIENT};
 
 /// How each relay of a site ended, in words.
 type Ends = Arc<Mutex<Vec<String>>>;
@@ -78,7 +80,11 @@ impl Browser {
     async fn wait_for(&mut self, what: &str) {
         let end = Instant::now() + Duration::from_secs(10);
         while !self.text.contains(what) {
-            assert!(Instant::now() < end, "never saw {what:?} in {:?}", self.text);
+            assert!(
+                Instant::now() < end,
+                "never saw {what:?} in {:?}",
+                self.text
+            );
             let message = self.socket.next().await.unwrap().unwrap();
             let Sent::Binary(bytes) = message else {
                 continue;
@@ -126,7 +132,11 @@ async fn a_browser_types_and_comes_back_where_it_was() {
         .send(&FromClient::Input(b"echo deux-$((2+2))\r".to_vec()))
         .await;
     second.wait_for("deux-4\r\n").await;
-    assert!(!second.text.contains("un-2"), "{:?}: no byte twice", second.text);
+    assert!(
+        !second.text.contains("un-2"),
+        "{:?}: no byte twice",
+        second.text
+    );
 }
 
 #[tokio::test]
@@ -165,7 +175,9 @@ async fn a_keeper_that_ends_closes_the_browser() {
         .send(&FromClient::Input(b"echo la-$((3+3))\r".to_vec()))
         .await;
     browser.wait_for("la-6").await;
-    tokio::task::spawn_blocking(move || drop(house)).await.unwrap();
+    tokio::task::spawn_blocking(move || drop(house))
+        .await
+        .unwrap();
     while let Some(Ok(_)) = browser.socket.next().await {}
 }
 
@@ -176,5 +188,8 @@ fn a_query_is_read_with_bounds_left_to_the_keeper() {
     assert_eq!((wanted.cols, wanted.rows), (80, 24));
     assert_eq!((wanted.name.as_str(), wanted.resume), ("2", Some(5)));
     let missing: Asked = serde_json::from_str("{}").unwrap();
-    assert_eq!((missing.wanted("1").cols, missing.wanted("1").rows), (80, 24));
+    assert_eq!(
+        (missing.wanted("1").cols, missing.wanted("1").rows),
+        (80, 24)
+    );
 }

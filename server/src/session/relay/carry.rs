@@ -1,8 +1,4 @@
-//! Between a browser's websocket and a keeper's socket: the same frames, cut differently.
-//!
-//! The relay understands frames only as far as it must to refuse what no browser of ours sends.
-//! It holds at most one frame in each direction and waits until it has left: a browser that does
-//! not read stops the keeper, a keeper that does not read stops the browser.
+//! Frames from one side to the other, until one of them ends.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,13 +7,12 @@ use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Instant, timeout};
 
-use crate::machine::keeper::Size;
+use super::wanted::Wanted;
 use crate::machine::keeper::wire::{
     FromClient, FromKeeper, MAX_FROM_CLIENT, MAX_FROM_KEEPER, WireError, frame,
 };
@@ -28,51 +23,6 @@ const PING: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
 /// A browser that takes nothing for so long is gone.
 const STUCK: Duration = Duration::from_secs(120);
-
-/// Which terminal a browser wants, and what it has drawn of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    /// The terminal's name in its machine.
-    pub(crate) name: String,
-    /// Width in cells.
-    pub(crate) cols: u16,
-    /// Height in cells.
-    pub(crate) rows: u16,
-    /// The number of the last output byte received, if any.
-    pub(crate) resume: Option<u64>,
-}
-
-/// The query of a terminal's address.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub(crate) struct Asked {
-    #[serde(default = "usual_cols")]
-    cols: u16,
-    #[serde(default = "usual_rows")]
-    rows: u16,
-    #[serde(default)]
-    resume: Option<u64>,
-}
-
-impl Asked {
-    /// What it means for the terminal of this name.
-    pub(crate) fn wanted(self, name: &str) -> Wanted {
-        let size = Size::clamped(self.cols, self.rows);
-        Wanted {
-            name: name.to_owned(),
-            cols: size.cols(),
-            rows: size.rows(),
-            resume: self.resume,
-        }
-    }
-}
-
-fn usual_cols() -> u16 {
-    80
-}
-
-fn usual_rows() -> u16 {
-    24
-}
 
 /// Why a relay ended.
 #[derive(Debug, thiserror::Error)]
@@ -151,10 +101,16 @@ pub(crate) async fn run(browser: WebSocket, keeper: UnixStream) -> Result<(), Re
     ended
 }
 
-/// Says something to a browser whose terminal could not be opened, and closes.
-pub(crate) async fn refuse(mut browser: WebSocket, notice: &serde_json::Value) {
+/// Says one thing to a browser whose terminal is not open yet.
+pub(crate) async fn tell(browser: &mut WebSocket, notice: &serde_json::Value) {
     let message = FromKeeper::Notice(notice.to_string()).message();
+    // A browser that left is found out by what comes next.
     let _sent = timeout(PING, browser.send(Message::Binary(message.into()))).await;
+}
+
+/// Says why a terminal cannot be opened, and closes: *try again later*.
+pub(crate) async fn refuse(mut browser: WebSocket, notice: &serde_json::Value) {
+    tell(&mut browser, notice).await;
     let frame = CloseFrame {
         code: close_code::AGAIN,
         reason: "no machine".into(),
@@ -191,7 +147,9 @@ async fn upstream(
 /// A message longer than the socket's limit reaches us as an error of the socket.
 fn judge(error: &axum::Error) -> RelayError {
     use std::error::Error as _;
-    let told = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    let told = error
+        .source()
+        .map_or_else(|| error.to_string(), ToString::to_string);
     if told.contains("too long") || told.contains("too big") {
         let max = MAX_FROM_CLIENT;
         return RelayError::Browser(WireError::Oversized { len: max + 1, max });
@@ -270,6 +228,3 @@ async fn close(browser: &mut SplitSink<WebSocket, Message>, code: u16, reason: &
     };
     let _closed = timeout(PING, browser.send(Message::Close(Some(frame)))).await;
 }
-
-#[cfg(test)]
-mod tests;
