@@ -4,6 +4,7 @@
 //! the picture. A newcomer reads `runtime/plan.rs`, then `roles/init.rs`.
 
 pub mod api;
+pub mod cli;
 pub mod image;
 pub mod network;
 pub mod oci;

@@ -16,12 +16,15 @@ mod routes;
 mod session;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// What this process is for: each role has one owner, one privilege and one reason to exist.
 enum Role {
     /// The lab of one learner on this host.
     Local,
+    /// The Docker-compatible command line.
+    Docker,
     /// The images a platform offers, in a store that machines only read.
     Catalogue,
     /// A word that names no role.
@@ -31,10 +34,15 @@ enum Role {
 impl Role {
     /// Reads the role from `argv[0]` and the first argument; the rest are the role's own words.
     fn from_args(mut args: impl Iterator<Item = OsString>) -> (Self, Vec<OsString>) {
-        let _name = args.next();
+        let name = args.next().unwrap_or_default();
+        // A link's name is a role, so that `docker` on the PATH is this executable.
+        if Path::new(&name).file_name().is_some_and(|name| name == "docker") {
+            return (Self::Docker, args.collect());
+        }
         let word = args.next().unwrap_or_default();
         let role = match word.to_str() {
             Some("local") => Self::Local,
+            Some("docker") => Self::Docker,
             Some("catalogue") => Self::Catalogue,
             _ => Self::Unknown(word.to_string_lossy().into_owned()),
         };
@@ -46,6 +54,7 @@ fn main() -> ExitCode {
     let (role, words) = Role::from_args(std::env::args_os());
     match role {
         Role::Local => local::run(&words),
+        Role::Docker => engine::cli::main(words),
         Role::Catalogue => catalogue::run(words),
         Role::Unknown(word) => {
             eprintln!("quai: unknown command {word:?}; try `quai local`");

@@ -8,4 +8,3 @@ pub mod executable;
 pub mod host;
 pub mod platform;
 pub mod scratch;
-pub mod terminal;

@@ -22,5 +22,6 @@ pub mod procfs;
 pub mod pty;
 pub mod rights;
 pub mod signal;
+pub mod termios;
 pub mod tree;
 pub mod visit;

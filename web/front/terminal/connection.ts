@@ -8,9 +8,7 @@ import * as frames from "./frames";
 export type Link =
   | { state: "connecting" }
   | { state: "online" }
-  | { state: "offline"; since: number }
-  /** The server said why; asked again later. */
-  | { state: "refused" };
+  | { state: "offline"; since: number };
 
 /** Whoever draws. */
 export interface Screen {
@@ -25,8 +23,6 @@ export interface Screen {
 
 const FIRST_DELAY = 250;
 const LONGEST_DELAY = 5000;
-// Close code 1013 of RFC 6455's registry.
-const TRY_AGAIN_LATER = 1013;
 const CHUNK = 32 * 1024;
 
 export class Connection {
@@ -93,8 +89,8 @@ export class Connection {
     socket.onmessage = (event) => {
       if (socket === this.#socket && event.data instanceof ArrayBuffer) this.#take(socket, event.data);
     };
-    socket.onclose = (event) => {
-      if (socket === this.#socket) this.#lost(event.code);
+    socket.onclose = () => {
+      if (socket === this.#socket) this.#lost();
     };
     this.#socket = socket;
   }
@@ -136,16 +132,11 @@ export class Connection {
     this.#screen.link({ state: "online" });
   }
 
-  #lost(code: number): void {
+  #lost(): void {
     this.#socket = null;
     if (this.#ended) return;
     if (this.#since === 0) this.#since = Date.now();
-    if (code === TRY_AGAIN_LATER) {
-      this.#delay = LONGEST_DELAY;
-      this.#screen.link({ state: "refused" });
-    } else {
-      this.#screen.link({ state: "offline", since: this.#since });
-    }
+    this.#screen.link({ state: "offline", since: this.#since });
     const wait = this.#delay * (0.8 + 0.4 * Math.random());
     this.#delay = Math.min(this.#delay * 1.7, LONGEST_DELAY);
     this.#timer = window.setTimeout(() => this.#connect(), wait);

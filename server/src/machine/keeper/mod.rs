@@ -12,7 +12,5 @@ mod ring;
 mod screen;
 mod terminal;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 pub(crate) mod wire;
-
-pub(crate) use screen::Size;

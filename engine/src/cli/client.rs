@@ -1,0 +1,277 @@
+//! Requests to the daemon: one connection each, over a unix socket or TCP.
+//!
+//! No request is spent on asking the daemon for its version: the first one is sent with the
+//! newest version this client speaks, and a daemon that finds it too new says so together with
+//! the version it has; the request is then repeated once with that version.
+
+use std::cell::RefCell;
+use std::io;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::{TcpStream, UnixStream};
+
+use super::context::Endpoint;
+use super::error::CliError;
+use super::path::Query;
+use super::wire::{Stdio, Wire};
+
+/// The newest API version this client speaks.
+pub(crate) const API_VERSION: &str = "1.45";
+
+type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// Speaks to one daemon.
+#[derive(Debug)]
+pub(crate) struct Client {
+    host: String,
+    endpoint: Endpoint,
+    version: RefCell<String>,
+}
+
+/// What a request carries.
+#[derive(Clone, Debug)]
+pub(crate) enum Payload {
+    /// Nothing.
+    Empty,
+    /// A JSON document.
+    Json(Value),
+}
+
+impl Client {
+    /// A client of the daemon at `host`; nothing is sent yet.
+    pub(crate) fn new(host: &str) -> Result<Self, CliError> {
+        let version = std::env::var("DOCKER_API_VERSION").unwrap_or_default();
+        Ok(Self {
+            host: host.to_owned(),
+            endpoint: Endpoint::parse(host)?,
+            version: RefCell::new(if version.is_empty() {
+                API_VERSION.to_owned()
+            } else {
+                version
+            }),
+        })
+    }
+
+    /// The daemon's address, as given.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The version of the API that the last request used.
+    pub(crate) fn version(&self) -> String {
+        self.version.borrow().clone()
+    }
+
+    /// Asks for a JSON document.
+    pub(crate) async fn get(&self, query: &Query) -> Result<Value, CliError> {
+        self.json(Method::GET, query, Payload::Empty).await
+    }
+
+    /// Asks for a document without reading it: `inspect` prints it as it came.
+    pub(crate) async fn get_text(&self, query: &Query) -> Result<Bytes, CliError> {
+        let response = self.send(Method::GET, query, Payload::Empty).await?;
+        collect(query, response).await
+    }
+
+    /// Posts a document and reads the answer's; an empty answer is `null`.
+    pub(crate) async fn post(&self, query: &Query, payload: Payload) -> Result<Value, CliError> {
+        self.json(Method::POST, query, payload).await
+    }
+
+    /// Deletes an object.
+    pub(crate) async fn delete(&self, query: &Query) -> Result<Value, CliError> {
+        self.json(Method::DELETE, query, Payload::Empty).await
+    }
+
+    async fn json(
+        &self,
+        method: Method,
+        query: &Query,
+        payload: Payload,
+    ) -> Result<Value, CliError> {
+        let response = self.send(method, query, payload).await?;
+        let body = collect(query, response).await?;
+        parse(query, &body)
+    }
+
+    /// Sends a request and returns the answer's head, its body still to be read.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        query: &Query,
+        payload: Payload,
+    ) -> Result<Response<Incoming>, CliError> {
+        let (kind, bytes) = match payload {
+            Payload::Empty => (None, Bytes::new()),
+            Payload::Json(value) => (Some("application/json"), value.to_string().into()),
+        };
+        for _ in 0..2 {
+            let body = Full::new(bytes.clone()).map_err(|never| match never {}).boxed_unsync();
+            let request = self.request(method.clone(), query, kind, body);
+            match self.exchange(query, request).await {
+                Err(error) if self.downgrade(&error) => {}
+                answer => return answer,
+            }
+        }
+        Err(CliError::Said("the daemon refuses the API version it asked for".to_owned()))
+    }
+
+    /// Sends a request whose body is a stream, such as a tar archive.
+    ///
+    /// A stream cannot be repeated, so the version is settled first.
+    pub(crate) async fn send_stream(
+        &self,
+        method: Method,
+        query: &Query,
+        kind: &str,
+        stream: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static,
+    ) -> Result<Response<Incoming>, CliError> {
+        self.send(Method::GET, &Query::new(&["_ping"]), Payload::Empty).await?;
+        use futures_util::TryStreamExt;
+        let body = StreamBody::new(stream.map_ok(Frame::data)).boxed_unsync();
+        let request = self.request(method, query, Some(kind), body);
+        self.exchange(query, request).await
+    }
+
+    /// Sends a request that turns the connection into a raw stream.
+    pub(crate) async fn hijack(
+        &self,
+        query: &Query,
+        payload: Payload,
+        stdio: Stdio,
+    ) -> Result<Wire, CliError> {
+        let kind = matches!(payload, Payload::Json(_)).then_some("application/json");
+        let bytes: Bytes = match payload {
+            Payload::Empty => Bytes::new(),
+            Payload::Json(value) => value.to_string().into(),
+        };
+        for _ in 0..2 {
+            let body = Full::new(bytes.clone()).map_err(|never| match never {}).boxed_unsync();
+            let mut request = self.request(Method::POST, query, kind, body);
+            let headers = request.headers_mut();
+            headers.insert(CONNECTION, "Upgrade".parse().expect("a valid header"));
+            headers.insert(UPGRADE, "tcp".parse().expect("a valid header"));
+            let response = match self.exchange(query, request).await {
+                Err(error) if self.downgrade(&error) => continue,
+                answer => answer?,
+            };
+            if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                return Err(CliError::Nonsense {
+                    doing: query.as_str().to_owned(),
+                    why: format!("expected an upgraded connection, got {}", response.status()),
+                });
+            }
+            let upgraded = hyper::upgrade::on(response).await.map_err(|source| {
+                CliError::Broken { doing: query.as_str().to_owned(), source }
+            })?;
+            return Wire::from_upgraded(upgraded, &self.endpoint, stdio);
+        }
+        Err(CliError::Said("the daemon refuses the API version it asked for".to_owned()))
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        query: &Query,
+        kind: Option<&str>,
+        body: Body,
+    ) -> Request<Body> {
+        let version = self.version.borrow();
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/v{version}{}", query.as_str()))
+            .header(HOST, "docker");
+        if let Some(kind) = kind {
+            request = request.header(CONTENT_TYPE, kind);
+        }
+        request.body(body).expect("paths are percent-encoded, so the request is well formed")
+    }
+
+    /// One request on a connection of its own; an error status becomes an error.
+    async fn exchange(
+        &self,
+        query: &Query,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, CliError> {
+        let broken = |source| CliError::Broken { doing: query.as_str().to_owned(), source };
+        let mut sender = match &self.endpoint {
+            Endpoint::Unix(path) => {
+                let stream = UnixStream::connect(path).await.map_err(|e| self.refused(&e))?;
+                let (sender, connection) =
+                    http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+                tokio::spawn(connection.with_upgrades());
+                sender
+            }
+            Endpoint::Tcp(address) => {
+                let stream = TcpStream::connect(address).await.map_err(|e| self.refused(&e))?;
+                let (sender, connection) =
+                    http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+                tokio::spawn(connection.with_upgrades());
+                sender
+            }
+        };
+        let response = sender.send_request(request).await.map_err(broken)?;
+        let status = response.status();
+        if status.is_success() || status.is_redirection() || status.is_informational() {
+            return Ok(response);
+        }
+        let body = collect(query, response).await?;
+        let message = serde_json::from_slice::<Value>(&body)
+            .ok()
+            .and_then(|answer| answer["message"].as_str().map(str::to_owned))
+            .unwrap_or_else(|| String::from_utf8_lossy(&body).trim().to_owned());
+        Err(CliError::Daemon { status: status.as_u16(), message })
+    }
+
+    fn refused(&self, error: &io::Error) -> CliError {
+        let host = self.host.clone();
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => CliError::Forbidden { host },
+            _ => CliError::Unreachable { host },
+        }
+    }
+
+    /// Takes the daemon's own version when `error` says that ours is too new for it.
+    fn downgrade(&self, error: &CliError) -> bool {
+        let CliError::Daemon { status: 400, message } = error else {
+            return false;
+        };
+        let Some((_, theirs)) = message.split_once("Maximum supported API version is ") else {
+            return false;
+        };
+        let changed = *self.version.borrow() != theirs;
+        theirs.trim().clone_into(&mut self.version.borrow_mut());
+        changed
+    }
+}
+
+/// The whole body of an answer.
+pub(crate) async fn collect(
+    query: &Query,
+    response: Response<Incoming>,
+) -> Result<Bytes, CliError> {
+    let body = response.into_body().collect().await.map_err(|source| CliError::Broken {
+        doing: query.as_str().to_owned(),
+        source,
+    })?;
+    Ok(body.to_bytes())
+}
+
+fn parse(query: &Query, body: &[u8]) -> Result<Value, CliError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(body).map_err(|error| CliError::Nonsense {
+        doing: query.as_str().to_owned(),
+        why: error.to_string(),
+    })
+}

@@ -1,0 +1,139 @@
+//! `docker create`, and the creation that `docker run` begins with.
+
+use std::io::Write;
+
+use serde_json::Value;
+
+use super::create_body::{Presence, body};
+use super::create_options::OPTIONS;
+use crate::cli::client::Payload;
+use crate::cli::commands::image::pull::{Loudness, pull};
+use crate::cli::commands::{Command, Operands};
+use crate::cli::error::CliError;
+use crate::cli::flags::{Matches, Order};
+use crate::cli::path::Query;
+use crate::cli::{Session, help, options, output};
+
+/// The command.
+pub(crate) static COMMAND: Command = Command {
+    paths: &["container create", "create"],
+    about: "Create a new container",
+    synopsis: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+    flags: &[OPTIONS],
+    operands: Operands::AtLeast(1),
+    order: Order::First,
+    run: |session, matches| Box::pin(run(session, matches)),
+};
+
+async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
+    let created = create(session, matches, Presence::Attached).await;
+    output::line(&created.map_err(|error| explain(&error, "create"))?.id)?;
+    Ok(0)
+}
+
+/// A container that exists.
+#[derive(Debug)]
+pub(super) struct Created {
+    /// Its id.
+    pub(super) id: String,
+    /// What was asked for.
+    pub(super) body: Value,
+}
+
+/// Creates the container, after pulling its image when that is missing or asked for.
+pub(super) async fn create(
+    session: &Session,
+    matches: &Matches,
+    presence: Presence,
+) -> Result<Created, CliError> {
+    let image = &matches.operands[0];
+    let policy = matches.text("pull").unwrap_or("missing");
+    if !matches!(policy, "always" | "missing" | "never") {
+        return Err(CliError::Said(format!(
+            "invalid pull option: '{policy}': must be one of \"always\", \"missing\" or \"never\""
+        )));
+    }
+    let body = body(matches, presence)?;
+    let cidfile = matches.text("cidfile").map(IdFile::open).transpose()?;
+    if matches.given("kernel-memory") {
+        output::complain(
+            "WARNING: Specifying a kernel memory limit is deprecated and will be removed in a future release.",
+        );
+    }
+    let loudness = if matches.on("quiet") { Loudness::Quiet } else { Loudness::Errors };
+    let fetch = async || pull(session, image, matches.text("platform"), loudness).await;
+    if policy == "always" {
+        fetch().await?;
+    }
+    let query = Query::new(&["containers", "create"])
+        .with_some("name", matches.text("name"))
+        .with_some("platform", matches.text("platform"));
+    let answer = match session.client.post(&query, Payload::Json(body.clone())).await {
+        Err(error) if policy == "missing" && is_missing_image(&error) => {
+            let full = options::reference::with_tag(image);
+            output::complain(&format!("Unable to find image '{full}' locally"));
+            fetch().await?;
+            session.client.post(&query, Payload::Json(body.clone())).await?
+        }
+        answer => answer?,
+    };
+    for warning in answer["Warnings"].as_array().into_iter().flatten() {
+        output::complain(&format!("WARNING: {}", warning.as_str().unwrap_or_default()));
+    }
+    let id = answer["Id"].as_str().unwrap_or_default().to_owned();
+    if let Some(file) = cidfile {
+        file.write(&id)?;
+    }
+    Ok(Created { id, body })
+}
+
+fn is_missing_image(error: &CliError) -> bool {
+    let text = error.to_string();
+    error.is_not_found() && (text.contains("No such image") || text.contains("no such image"))
+}
+
+/// What `run` and `create` say when they fail, and the exit code that tells why.
+pub(super) fn explain(error: &CliError, command: &str) -> CliError {
+    let message = error.to_string();
+    let code = match message.as_str() {
+        text if text.contains("executable file not found")
+            || text.contains("no such file or directory")
+            || text.contains("system cannot find the file specified") => 127,
+        text if text.contains("permission denied") || text.contains("is a directory") => 126,
+        _ => 125,
+    };
+    let code = if matches!(error, CliError::Daemon { .. }) { code } else { 125 };
+    CliError::Hinted { message: format!("docker: {message}"), hint: help::more(command), code }
+}
+
+/// `--cidfile`: refused before anything is created if it exists.
+struct IdFile {
+    path: String,
+    file: std::fs::File,
+}
+
+impl IdFile {
+    fn open(path: &str) -> Result<Self, CliError> {
+        match std::fs::File::create_new(path) {
+            Ok(file) => Ok(Self { path: path.to_owned(), file }),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(CliError::Said(format!(
+                    "container ID file found, make sure the other container isn't running or delete {path}"
+                )))
+            }
+            Err(source) => Err(CliError::File {
+                what: "failed to create the container ID file:",
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    fn write(mut self, id: &str) -> Result<(), CliError> {
+        self.file.write_all(id.as_bytes()).map_err(|source| CliError::File {
+            what: "failed to write the container ID to",
+            path: self.path,
+            source,
+        })
+    }
+}

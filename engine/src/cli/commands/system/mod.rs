@@ -1,0 +1,26 @@
+//! Commands about the engine as a whole.
+
+pub(crate) mod version;
+
+use super::{Command, Operands};
+use crate::cli::flags::Order;
+use crate::cli::{GLOBAL, help, output};
+
+/// Every one of them.
+pub(crate) static COMMANDS: &[&Command] = &[&version::COMMAND];
+
+/// `docker help`
+pub(crate) static HELP: Command = Command {
+    paths: &["help"],
+    about: "Help about a command",
+    synopsis: "[COMMAND]",
+    flags: &[],
+    operands: Operands::Any,
+    order: Order::Anywhere,
+    run: |_, _| {
+        Box::pin(async {
+            output::print(&help::overview(GLOBAL))?;
+            Ok(0)
+        })
+    },
+};

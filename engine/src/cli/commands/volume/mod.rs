@@ -1,0 +1,6 @@
+//! Commands about volumes.
+
+use super::Command;
+
+/// Every one of them.
+pub(crate) static COMMANDS: &[&Command] = &[];

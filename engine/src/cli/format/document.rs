@@ -1,0 +1,64 @@
+//! Documents of the API, as `inspect` shows them: indented, or through a template.
+
+use serde_json::Value;
+
+use super::super::error::CliError;
+use super::super::output;
+use super::super::template::{Data, Kind, Template};
+
+/// Prints documents as one list, or each through the template.
+pub(crate) fn print_all(documents: &[Value], format: Option<&str>) -> Result<(), CliError> {
+    match format {
+        None => output::line(&indented(&Value::Array(documents.to_vec()))),
+        Some("json") => output::line(&Value::Array(documents.to_vec()).to_string()),
+        Some(format) => documents.iter().try_for_each(|document| print_one(document, format)),
+    }
+}
+
+/// Prints one document through a template.
+pub(crate) fn print_one(document: &Value, format: &str) -> Result<(), CliError> {
+    if format == "json" {
+        return output::line(&document.to_string());
+    }
+    let template = parse(format)?;
+    let data = Data { value: document, methods: &Value::Null, kind: Kind::Document };
+    match template.execute(data) {
+        Ok(text) => output::line(&text),
+        Err(error) => {
+            // Docker ends the line of the document before it complains.
+            output::line("")?;
+            Err(CliError::Said(format!("template parsing error: {error}")))
+        }
+    }
+}
+
+fn parse(format: &str) -> Result<Template, CliError> {
+    Template::parse(format)
+        .map_err(|error| CliError::Said(format!("template parsing error: {error}")))
+}
+
+/// JSON with four spaces per level; empty lists and objects stay on one line.
+pub(crate) fn indented(value: &Value) -> String {
+    use serde::Serialize;
+    let mut out = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
+    value.serialize(&mut serializer).expect("JSON values always serialise");
+    String::from_utf8(out).expect("JSON is UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::indented;
+    use serde_json::json;
+
+    #[test]
+    fn documents_keep_the_daemon_s_order() {
+        let document: serde_json::Value = serde_json::from_str(r#"[{"b":1,"a":{},"c":[]}]"#).unwrap();
+        assert_eq!(
+            indented(&document),
+            "[\n    {\n        \"b\": 1,\n        \"a\": {},\n        \"c\": []\n    }\n]"
+        );
+        assert_eq!(indented(&json!([])), "[]");
+    }
+}

@@ -1,0 +1,175 @@
+//! How results are shown: tables, templates, sizes and ages.
+//!
+//! Every listing is rows of named fields put through a template; a table is a template whose
+//! fields are separated by tabs, applied first to the headers and then to the rows.
+
+pub(crate) mod age;
+pub(crate) mod amount;
+pub(crate) mod document;
+pub(crate) mod progress;
+pub(crate) mod table;
+
+use serde_json::{Map, Value};
+
+use super::error::CliError;
+use super::output;
+use super::template::{Data, Kind, Template};
+
+/// What a listing can show and what it shows by default.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listing {
+    /// The type of its rows in Docker's error messages.
+    pub(crate) kind: &'static str,
+    /// Every field and the header of its column.
+    pub(crate) headers: &'static [(&'static str, &'static str)],
+    /// The fields shown by default.
+    pub(crate) columns: &'static [&'static str],
+}
+
+/// One object of a listing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Row {
+    /// Its fields.
+    pub(crate) fields: Map<String, Value>,
+    /// Its labels, for `{{.Label "key"}}`.
+    pub(crate) labels: Value,
+}
+
+impl Row {
+    /// A row with these fields.
+    pub(crate) fn new<const N: usize>(fields: [(&str, Value); N]) -> Self {
+        Self {
+            fields: fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+            labels: Value::Null,
+        }
+    }
+
+    /// Adds `Labels` and what `{{.Label}}` needs.
+    pub(crate) fn with_labels(mut self, labels: &Value) -> Self {
+        let text = labels.as_object().map(|labels| {
+            let mut pairs: Vec<String> = labels
+                .iter()
+                .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+                .collect();
+            pairs.sort();
+            pairs.join(",")
+        });
+        self.fields.insert("Labels".into(), text.unwrap_or_default().into());
+        self.labels = labels.clone();
+        self
+    }
+}
+
+impl Listing {
+    /// Prints rows as `format` says: nothing, `table`, `json`, `table TEMPLATE` or a template.
+    pub(crate) fn print(&self, rows: &[Row], format: Option<&str>) -> Result<(), CliError> {
+        output::print(&self.render(rows, format)?)
+    }
+
+    /// What [`print`](Self::print) prints.
+    pub(crate) fn render(&self, rows: &[Row], format: Option<&str>) -> Result<String, CliError> {
+        let default = || {
+            let fields: Vec<String> =
+                self.columns.iter().map(|column| format!("{{{{.{column}}}}}")).collect();
+            fields.join("\t")
+        };
+        let format = format.unwrap_or("table").trim();
+        if format == "json" {
+            return self.lines(rows, "{{json .}}");
+        }
+        match format.strip_prefix("table") {
+            None => self.lines(rows, &unescape(format)),
+            Some("") => self.table(rows, &default()),
+            Some(template) => self.table(rows, &unescape(template.trim_start())),
+        }
+    }
+
+    fn lines(&self, rows: &[Row], text: &str) -> Result<String, CliError> {
+        let template = parse(text)?;
+        let mut out = String::new();
+        for row in rows {
+            out.push_str(&self.apply(&template, row)?);
+            out.push('\n');
+        }
+        Ok(out)
+    }
+
+    fn table(&self, rows: &[Row], text: &str) -> Result<String, CliError> {
+        let template = parse(text)?;
+        let header = Row {
+            fields: self
+                .headers
+                .iter()
+                .map(|(key, title)| ((*key).to_owned(), Value::from(*title)))
+                .collect(),
+            labels: Value::Null,
+        };
+        // `{{.Label "key"}}` heads its column with the key itself.
+        let keys: Map<String, Value> = rows
+            .iter()
+            .filter_map(|row| row.labels.as_object())
+            .flat_map(|labels| labels.keys())
+            .map(|key| (key.clone(), Value::from(key.rsplit('.').next().unwrap_or(key).replace(['-', '_'], " "))))
+            .collect();
+        let header = Row { labels: keys.into(), ..header };
+        let mut lines = vec![self.apply(&template, &header)?];
+        for row in rows {
+            lines.push(self.apply(&template, row)?);
+        }
+        Ok(table::align(&lines, table::DEFAULT))
+    }
+
+    fn apply(&self, template: &Template, row: &Row) -> Result<String, CliError> {
+        let value = Value::Object(row.fields.clone());
+        let mut methods = Map::new();
+        methods.insert("Label".into(), row.labels.clone());
+        let methods = Value::Object(methods);
+        let data = Data { value: &value, methods: &methods, kind: Kind::Row(self.kind) };
+        template
+            .execute(data)
+            .map_err(|error| CliError::Said(format!("failed to execute template: {error}")))
+    }
+}
+
+fn parse(text: &str) -> Result<Template, CliError> {
+    Template::parse(text)
+        .map_err(|error| CliError::Said(format!("failed to parse template: {error}")))
+}
+
+/// A shell passes `\t` and `\n` as two characters.
+fn unescape(format: &str) -> String {
+    format.replace("\\t", "\t").replace("\\n", "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LISTING: Listing = Listing {
+        kind: "ContainerContext",
+        headers: &[("ID", "CONTAINER ID"), ("Names", "NAMES"), ("Labels", "LABELS")],
+        columns: &["ID", "Names"],
+    };
+
+    #[track_caller]
+    fn check(format: Option<&str>, expected: &str) {
+        let labels = serde_json::json!({"com.example.x": "1"});
+        let row = Row::new([("ID", "abc".into()), ("Names", "web".into())]).with_labels(&labels);
+        assert_eq!(LISTING.render(&[row], format).unwrap(), expected);
+    }
+
+    #[test]
+    fn every_kind_of_format() {
+        check(None, "CONTAINER ID   NAMES\nabc            web\n");
+        check(Some("table"), "CONTAINER ID   NAMES\nabc            web\n");
+        check(Some("{{.ID}}: {{.Names}}"), "abc: web\n");
+        check(Some(r"table {{.Names}}\t{{.ID}}"), "NAMES     CONTAINER ID\nweb       abc\n");
+        check(Some("json"), "{\"ID\":\"abc\",\"Labels\":\"com.example.x=1\",\"Names\":\"web\"}\n");
+        check(Some(r#"{{.Label "com.example.x"}}"#), "1\n");
+    }
+
+    #[test]
+    fn an_empty_table_has_its_header() {
+        assert_eq!(LISTING.render(&[], None).unwrap(), "CONTAINER ID   NAMES\n");
+    }
+}

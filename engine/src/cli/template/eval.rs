@@ -1,0 +1,254 @@
+//! Tree and data → text.
+
+use serde_json::Value;
+
+use super::functions;
+use super::node::{Base, Binding, Branch, Command, Node, Operand, Pipeline};
+use super::print::{display, row_json, truth};
+use super::{Data, Kind, TemplateError};
+
+/// Prints `nodes` with the data.
+pub(super) fn run(nodes: &[Node], data: Data<'_>, out: &mut String) -> Result<(), TemplateError> {
+    let mut scope = Scope {
+        data,
+        variables: vec![(String::new(), data.value.clone())],
+    };
+    scope.list(nodes, data.value, out)
+}
+
+struct Scope<'d> {
+    data: Data<'d>,
+    /// The innermost last; the first is `$`, the data itself.
+    variables: Vec<(String, Value)>,
+}
+
+impl Scope<'_> {
+    fn list(&mut self, nodes: &[Node], dot: &Value, out: &mut String) -> Result<(), TemplateError> {
+        let depth = self.variables.len();
+        for node in nodes {
+            match node {
+                Node::Text(text) => out.push_str(text),
+                Node::Action(pipeline) => {
+                    let value = self.pipeline(pipeline, dot)?;
+                    if pipeline.variables.is_empty() {
+                        out.push_str(&display(&value));
+                    }
+                }
+                Node::If(branch) => {
+                    let inside = self.variables.len();
+                    let taken = truth(&self.pipeline(&branch.pipeline, dot)?);
+                    let nodes = if taken { &branch.then } else { &branch.otherwise };
+                    self.list(nodes, dot, out)?;
+                    self.variables.truncate(inside);
+                }
+                Node::With(branch) => {
+                    let inside = self.variables.len();
+                    let value = self.pipeline(&branch.pipeline, dot)?;
+                    if truth(&value) {
+                        self.list(&branch.then, &value, out)?;
+                    } else {
+                        self.list(&branch.otherwise, dot, out)?;
+                    }
+                    self.variables.truncate(inside);
+                }
+                Node::Range(branch) => self.range(branch, dot, out)?,
+            }
+        }
+        self.variables.truncate(depth);
+        Ok(())
+    }
+
+    fn range(&mut self, branch: &Branch, dot: &Value, out: &mut String) -> Result<(), TemplateError> {
+        let depth = self.variables.len();
+        let items: Vec<(Value, Value)> = match self.commands(&branch.pipeline, dot)? {
+            Value::Null => Vec::new(),
+            Value::Array(items) => {
+                items.into_iter().enumerate().map(|(at, item)| (at.into(), item)).collect()
+            }
+            Value::Object(fields) => {
+                let mut fields: Vec<_> = fields.into_iter().collect();
+                fields.sort_by(|a, b| a.0.cmp(&b.0));
+                fields.into_iter().map(|(key, item)| (key.into(), item)).collect()
+            }
+            Value::Number(count) => {
+                (0..count.as_u64().unwrap_or(0)).map(|at| (at.into(), at.into())).collect()
+            }
+            other => {
+                let first = &branch.pipeline.commands[0].words[0];
+                return Err(refuse(first, format!("range can't iterate over {}", display(&other))));
+            }
+        };
+        if items.is_empty() {
+            return self.list(&branch.otherwise, dot, out);
+        }
+        for (key, item) in items {
+            match branch.pipeline.variables.as_slice() {
+                [] => {}
+                [name] => self.variables.push((name.clone(), item.clone())),
+                [first, second, ..] => {
+                    self.variables.push((first.clone(), key));
+                    self.variables.push((second.clone(), item.clone()));
+                }
+            }
+            self.list(&branch.then, &item, out)?;
+            self.variables.truncate(depth);
+        }
+        Ok(())
+    }
+
+    fn pipeline(&mut self, pipeline: &Pipeline, dot: &Value) -> Result<Value, TemplateError> {
+        let value = self.commands(pipeline, dot)?;
+        for name in &pipeline.variables {
+            match pipeline.binding {
+                Binding::Declare => self.variables.push((name.clone(), value.clone())),
+                Binding::Assign => {
+                    let known = self.variables.iter_mut().rev().find(|(known, _)| known == name);
+                    match known {
+                        Some((_, old)) => *old = value.clone(),
+                        None => return Err(undefined(name)),
+                    }
+                }
+            }
+        }
+        Ok(value)
+    }
+
+    fn commands(&mut self, pipeline: &Pipeline, dot: &Value) -> Result<Value, TemplateError> {
+        let mut piped = None;
+        for command in &pipeline.commands {
+            piped = Some(self.command(command, dot, piped)?);
+        }
+        Ok(piped.expect("the parser gives every pipeline a command"))
+    }
+
+    /// A command whose last argument is what the command before it gave.
+    fn command(
+        &mut self,
+        command: &Command,
+        dot: &Value,
+        piped: Option<Value>,
+    ) -> Result<Value, TemplateError> {
+        let (first, rest) = command.words.split_first().expect("commands have words");
+        if let Base::Function(name) = &first.base {
+            if matches!(name.as_str(), "and" | "or") {
+                return self.short_circuit(name, rest, dot, piped);
+            }
+            if name == "json" && self.is_row(rest, piped.as_ref()) {
+                return Ok(row_json(self.data.value).into());
+            }
+            let mut args = Vec::with_capacity(rest.len() + 1);
+            for operand in rest {
+                args.push(self.operand(operand, dot)?);
+            }
+            args.extend(piped);
+            let value = functions::call(name, &args).map_err(|why| refuse(first, why))?;
+            return self.fields(first, value);
+        }
+        if rest.is_empty() && piped.is_none() {
+            return self.operand(first, dot);
+        }
+        self.method(first, rest, dot, piped)
+    }
+
+    fn short_circuit(
+        &mut self,
+        name: &str,
+        rest: &[Operand],
+        dot: &Value,
+        piped: Option<Value>,
+    ) -> Result<Value, TemplateError> {
+        let mut value = Value::Null;
+        for operand in rest {
+            value = self.operand(operand, dot)?;
+            if truth(&value) == (name == "or") {
+                return Ok(value);
+            }
+        }
+        Ok(piped.unwrap_or(value))
+    }
+
+    /// Whether `json` is asked about the row itself, whose form is Docker's own.
+    fn is_row(&self, rest: &[Operand], piped: Option<&Value>) -> bool {
+        matches!(self.data.kind, Kind::Row(_))
+            && match (rest, piped) {
+                ([Operand { base: Base::Dot, fields, .. }], None) => fields.is_empty(),
+                ([], Some(value)) => value == self.data.value,
+                _ => false,
+            }
+    }
+
+    /// `.Label "key"`: the only calls with arguments that rows have.
+    fn method(
+        &mut self,
+        first: &Operand,
+        rest: &[Operand],
+        dot: &Value,
+        piped: Option<Value>,
+    ) -> Result<Value, TemplateError> {
+        let argument = match (rest, piped) {
+            ([operand], None) => self.operand(operand, dot)?,
+            ([], Some(value)) => value,
+            _ => Value::Null,
+        };
+        let method = first.fields.last().and_then(|name| self.data.methods.get(name));
+        match (method, argument) {
+            (Some(values), Value::String(key)) => {
+                Ok(values.get(&key).cloned().unwrap_or_else(|| "".into()))
+            }
+            _ => {
+                let what = first.spelled();
+                Err(refuse(first, format!("can't give argument to non-function {what}")))
+            }
+        }
+    }
+
+    fn operand(&mut self, operand: &Operand, dot: &Value) -> Result<Value, TemplateError> {
+        let value = match &operand.base {
+            Base::Dot => dot.clone(),
+            Base::Literal(value) => value.clone(),
+            Base::Nested(pipeline) => self.pipeline(pipeline, dot)?,
+            Base::Variable(name) => {
+                let known = self.variables.iter().rev().find(|(known, _)| known == name);
+                known.map(|(_, value)| value.clone()).ok_or_else(|| undefined(name))?
+            }
+            Base::Function(name) => functions::call(name, &[]).map_err(|why| refuse(operand, why))?,
+        };
+        self.fields(operand, value)
+    }
+
+    /// Walks `.A.B`.
+    fn fields(&self, operand: &Operand, mut value: Value) -> Result<Value, TemplateError> {
+        for name in &operand.fields {
+            value = match value {
+                Value::Object(mut fields) => match fields.remove(name) {
+                    Some(value) => value,
+                    None => return Err(refuse(operand, self.missing(name))),
+                },
+                Value::Null => {
+                    let why = format!("nil pointer evaluating interface {{}}.{name}");
+                    return Err(refuse(operand, why));
+                }
+                other => {
+                    let kind = functions::kind(&other);
+                    return Err(refuse(operand, format!("can't evaluate field {name} in type {kind}")));
+                }
+            };
+        }
+        Ok(value)
+    }
+
+    fn missing(&self, name: &str) -> String {
+        match self.data.kind {
+            Kind::Row(kind) => format!("can't evaluate field {name} in type *formatter.{kind}"),
+            Kind::Document => format!("map has no entry for key {name:?}"),
+        }
+    }
+}
+
+fn refuse(operand: &Operand, why: String) -> TemplateError {
+    TemplateError::Execute { at: operand.at, what: operand.spelled(), why }
+}
+
+fn undefined(name: &str) -> TemplateError {
+    TemplateError::Parse { line: 1, why: format!("undefined variable \"${name}\"") }
+}

@@ -1,0 +1,87 @@
+//! The tree of a template.
+
+/// A piece of a template.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Node {
+    /// Printed as it is.
+    Text(String),
+    /// `{{pipeline}}`
+    Action(Pipeline),
+    /// `{{if}}`
+    If(Branch),
+    /// `{{with}}`
+    With(Branch),
+    /// `{{range}}`
+    Range(Branch),
+}
+
+/// A pipeline, what follows when it says yes, and what follows when it says no.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Branch {
+    pub(super) pipeline: Pipeline,
+    pub(super) then: Vec<Node>,
+    pub(super) otherwise: Vec<Node>,
+}
+
+/// `$x := command | command`
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Pipeline {
+    pub(super) variables: Vec<String>,
+    pub(super) binding: Binding,
+    pub(super) commands: Vec<Command>,
+}
+
+/// What a pipeline does with its variables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Binding {
+    /// It has none, or makes new ones.
+    Declare,
+    /// It changes one that exists.
+    Assign,
+}
+
+/// A function or a value, and its arguments.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Command {
+    pub(super) words: Vec<Operand>,
+}
+
+/// A value in a command.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Operand {
+    pub(super) at: usize,
+    pub(super) base: Base,
+    /// The fields that follow: `.A.B`.
+    pub(super) fields: Vec<String>,
+}
+
+/// Where an operand begins.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Base {
+    /// `.`
+    Dot,
+    /// `$x`
+    Variable(String),
+    /// `len`
+    Function(String),
+    /// `"text"`, `3`, `true`, `nil`
+    Literal(serde_json::Value),
+    /// `(pipeline)`
+    Nested(Box<Pipeline>),
+}
+
+impl Operand {
+    /// The operand as it was written, for error messages.
+    pub(super) fn spelled(&self) -> String {
+        let base = match &self.base {
+            Base::Dot if self.fields.is_empty() => ".".to_owned(),
+            Base::Dot => String::new(),
+            Base::Variable(name) => format!("${name}"),
+            Base::Function(name) => name.clone(),
+            Base::Literal(value) => value.to_string(),
+            Base::Nested(_) => "(…)".to_owned(),
+        };
+        let fields: String = self.fields.iter().map(|field| format!(".{field}")).collect();
+        base + &fields
+    }
+}

@@ -1,0 +1,235 @@
+//! Tokens → tree.
+
+use std::iter::Peekable;
+use std::vec::IntoIter;
+
+use serde_json::{Value, json};
+
+use super::TemplateError;
+use super::functions;
+use super::node::{Base, Binding, Branch, Command, Node, Operand, Pipeline};
+use super::token::{Space, Token, TokenKind};
+
+/// Reads a whole template.
+pub(super) fn parse(tokens: Vec<Token>) -> Result<Vec<Node>, TemplateError> {
+    let mut parser = Parser { tokens: tokens.into_iter().peekable(), line: 1 };
+    let (nodes, stop) = parser.list()?;
+    match stop {
+        Stop::EndOfText => Ok(nodes),
+        Stop::End => Err(parser.error("unexpected {{end}}")),
+        Stop::Else => Err(parser.error("unexpected {{else}}")),
+    }
+}
+
+struct Parser {
+    tokens: Peekable<IntoIter<Token>>,
+    line: usize,
+}
+
+/// What ended a list of nodes.
+enum Stop {
+    EndOfText,
+    End,
+    Else,
+}
+
+impl Parser {
+    fn next(&mut self) -> Option<Token> {
+        let token = self.tokens.next();
+        if let Some(token) = &token {
+            self.line = token.line;
+        }
+        token
+    }
+
+    fn peek(&mut self) -> Option<&TokenKind> {
+        self.tokens.peek().map(|token| &token.kind)
+    }
+
+    fn error(&self, why: &str) -> TemplateError {
+        TemplateError::Parse { line: self.line, why: why.to_owned() }
+    }
+
+    fn list(&mut self) -> Result<(Vec<Node>, Stop), TemplateError> {
+        let mut nodes = Vec::new();
+        while let Some(token) = self.next() {
+            if let TokenKind::Text(text) = token.kind {
+                nodes.push(Node::Text(text));
+                continue;
+            }
+            let keyword = match self.peek() {
+                Some(TokenKind::Word(word)) => word.clone(),
+                _ => String::new(),
+            };
+            match keyword.as_str() {
+                "if" => nodes.push(Node::If(self.branch()?)),
+                "with" => nodes.push(Node::With(self.branch()?)),
+                "range" => nodes.push(Node::Range(self.branch()?)),
+                "end" => {
+                    self.next();
+                    self.close()?;
+                    return Ok((nodes, Stop::End));
+                }
+                "else" => {
+                    self.next();
+                    return Ok((nodes, Stop::Else));
+                }
+                "define" | "template" | "block" | "break" | "continue" => {
+                    return Err(self.error(&format!("{{{{{keyword}}}}} is not supported")));
+                }
+                _ => {
+                    let pipeline = self.pipeline()?;
+                    self.close()?;
+                    nodes.push(Node::Action(pipeline));
+                }
+            }
+        }
+        Ok((nodes, Stop::EndOfText))
+    }
+
+    /// Everything from the keyword to the matching `{{end}}`.
+    fn branch(&mut self) -> Result<Branch, TemplateError> {
+        self.next();
+        let pipeline = self.pipeline()?;
+        self.close()?;
+        let (then, stop) = self.list()?;
+        let otherwise = match stop {
+            Stop::End => Vec::new(),
+            Stop::EndOfText => return Err(self.error("unexpected EOF")),
+            Stop::Else => match self.peek() {
+                // `{{else if x}}` shares the `{{end}}` of the branch around it.
+                Some(TokenKind::Word(word)) if word == "if" => vec![Node::If(self.branch()?)],
+                Some(TokenKind::Word(word)) if word == "with" => vec![Node::With(self.branch()?)],
+                _ => {
+                    self.close()?;
+                    match self.list()? {
+                        (nodes, Stop::End) => nodes,
+                        _ => return Err(self.error("expected {{end}} after {{else}}")),
+                    }
+                }
+            },
+        };
+        Ok(Branch { pipeline, then, otherwise })
+    }
+
+    fn close(&mut self) -> Result<(), TemplateError> {
+        match self.next().map(|token| token.kind) {
+            Some(TokenKind::Close) => Ok(()),
+            other => Err(self.error(&format!("unexpected {} in command", describe(other)))),
+        }
+    }
+
+    fn pipeline(&mut self) -> Result<Pipeline, TemplateError> {
+        let (variables, binding) = self.variables()?;
+        let mut commands = vec![self.command()?];
+        while matches!(self.peek(), Some(TokenKind::Pipe)) {
+            self.next();
+            commands.push(self.command()?);
+        }
+        Ok(Pipeline { variables, binding, commands })
+    }
+
+    /// `$x :=`, `$i, $x :=`, `$x =`: only known for what it is when the sign comes.
+    fn variables(&mut self) -> Result<(Vec<String>, Binding), TemplateError> {
+        let mut ahead = self.tokens.clone();
+        let mut names = Vec::new();
+        while let Some(TokenKind::Variable(name)) = ahead.next().map(|token| token.kind) {
+            names.push(name);
+            let binding = match ahead.next().map(|token| token.kind) {
+                Some(TokenKind::Comma) => continue,
+                Some(TokenKind::Declare) => Binding::Declare,
+                Some(TokenKind::Assign) => Binding::Assign,
+                _ => break,
+            };
+            if names.len() > 2 {
+                return Err(self.error("too many declarations"));
+            }
+            self.tokens = ahead;
+            return Ok((names, binding));
+        }
+        Ok((Vec::new(), Binding::Declare))
+    }
+
+    fn command(&mut self) -> Result<Command, TemplateError> {
+        let mut words = Vec::new();
+        while !matches!(
+            self.peek(),
+            None | Some(TokenKind::Pipe | TokenKind::Close | TokenKind::Right)
+        ) {
+            words.push(self.operand()?);
+        }
+        if words.is_empty() {
+            return Err(self.error("missing value for command"));
+        }
+        Ok(Command { words })
+    }
+
+    fn operand(&mut self) -> Result<Operand, TemplateError> {
+        let token = self.next().expect("the caller peeked at it");
+        let mut fields = Vec::new();
+        let base = match token.kind {
+            TokenKind::Dot => Base::Dot,
+            TokenKind::Field(name, _) => {
+                fields.push(name);
+                Base::Dot
+            }
+            TokenKind::Variable(name) => Base::Variable(name),
+            TokenKind::Quoted(text) => Base::Literal(text.into()),
+            TokenKind::Number(text) => Base::Literal(self.number(&text)?),
+            TokenKind::Word(word) => match word.as_str() {
+                "true" => Base::Literal(true.into()),
+                "false" => Base::Literal(false.into()),
+                "nil" => Base::Literal(Value::Null),
+                name if functions::exists(name) => Base::Function(word),
+                name => return Err(self.error(&format!("function {name:?} not defined"))),
+            },
+            TokenKind::Left => {
+                let nested = self.pipeline()?;
+                match self.next().map(|token| token.kind) {
+                    Some(TokenKind::Right) => Base::Nested(Box::new(nested)),
+                    _ => return Err(self.error("unclosed left paren")),
+                }
+            }
+            other => {
+                let other = describe(Some(other));
+                return Err(self.error(&format!("unexpected {other} in operand")));
+            }
+        };
+        while let Some(TokenKind::Field(_, Space::None)) = self.peek() {
+            if let Some(Token { kind: TokenKind::Field(name, _), .. }) = self.next() {
+                fields.push(name);
+            }
+        }
+        Ok(Operand { at: token.at, base, fields })
+    }
+
+    fn number(&self, text: &str) -> Result<Value, TemplateError> {
+        if let Ok(number) = text.parse::<i64>() {
+            return Ok(json!(number));
+        }
+        match text.parse::<f64>() {
+            Ok(number) => Ok(json!(number)),
+            Err(_) => Err(self.error(&format!("bad number syntax: {text:?}"))),
+        }
+    }
+}
+
+fn describe(token: Option<TokenKind>) -> String {
+    match token {
+        None => "EOF".to_owned(),
+        Some(TokenKind::Close) => "\"}}\"".to_owned(),
+        Some(TokenKind::Word(word)) => format!("<{word}>"),
+        Some(TokenKind::Field(name, _)) => format!("<.{name}>"),
+        Some(TokenKind::Quoted(text) | TokenKind::Number(text)) => format!("{text:?}"),
+        Some(TokenKind::Variable(name)) => format!("\"${name}\""),
+        Some(TokenKind::Assign) => "\"=\"".to_owned(),
+        Some(TokenKind::Declare) => "\":=\"".to_owned(),
+        Some(TokenKind::Comma) => "\",\"".to_owned(),
+        Some(TokenKind::Right) => "right paren".to_owned(),
+        Some(TokenKind::Left) => "left paren".to_owned(),
+        Some(TokenKind::Pipe) => "\"|\"".to_owned(),
+        Some(TokenKind::Dot) => "<.>".to_owned(),
+        Some(TokenKind::Open) => "\"{{\"".to_owned(),
+        Some(TokenKind::Text(_)) => "text".to_owned(),
+    }
+}
