@@ -36,7 +36,10 @@ impl Role {
     fn from_args(mut args: impl Iterator<Item = OsString>) -> (Self, Vec<OsString>) {
         let name = args.next().unwrap_or_default();
         // A link's name is a role, so that `docker` on the PATH is this executable.
-        if Path::new(&name).file_name().is_some_and(|name| name == "docker") {
+        if Path::new(&name)
+            .file_name()
+            .is_some_and(|name| name == "docker")
+        {
             return (Self::Docker, args.collect());
         }
         let word = args.next().unwrap_or_default();

@@ -146,9 +146,7 @@ fn forward(kind: SignalKind, name: &'static str, to: mpsc::UnboundedSender<&'sta
     let Ok(mut arrivals) = signal(kind) else {
         return;
     };
-    tokio::spawn(async move {
-        while arrivals.recv().await.is_some() && to.send(name).is_ok() {}
-    });
+    tokio::spawn(async move { while arrivals.recv().await.is_some() && to.send(name).is_ok() {} });
 }
 
 /// Gives the container's terminal the size of ours.

@@ -115,14 +115,18 @@ impl Client {
             Payload::Json(value) => (Some("application/json"), value.to_string().into()),
         };
         for _ in 0..2 {
-            let body = Full::new(bytes.clone()).map_err(|never| match never {}).boxed_unsync();
+            let body = Full::new(bytes.clone())
+                .map_err(|never| match never {})
+                .boxed_unsync();
             let request = self.request(method.clone(), query, kind, body);
             match self.exchange(query, request).await {
                 Err(error) if self.downgrade(&error) => {}
                 answer => return answer,
             }
         }
-        Err(CliError::Said("the daemon refuses the API version it asked for".to_owned()))
+        Err(CliError::Said(
+            "the daemon refuses the API version it asked for".to_owned(),
+        ))
     }
 
     /// Sends a request whose body is a stream, such as a tar archive.
@@ -135,7 +139,8 @@ impl Client {
         kind: &str,
         stream: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static,
     ) -> Result<Response<Incoming>, CliError> {
-        self.send(Method::GET, &Query::new(&["_ping"]), Payload::Empty).await?;
+        self.send(Method::GET, &Query::new(&["_ping"]), Payload::Empty)
+            .await?;
         use futures_util::TryStreamExt;
         let body = StreamBody::new(stream.map_ok(Frame::data)).boxed_unsync();
         let request = self.request(method, query, Some(kind), body);
@@ -155,7 +160,9 @@ impl Client {
             Payload::Json(value) => value.to_string().into(),
         };
         for _ in 0..2 {
-            let body = Full::new(bytes.clone()).map_err(|never| match never {}).boxed_unsync();
+            let body = Full::new(bytes.clone())
+                .map_err(|never| match never {})
+                .boxed_unsync();
             let mut request = self.request(Method::POST, query, kind, body);
             let headers = request.headers_mut();
             headers.insert(CONNECTION, "Upgrade".parse().expect("a valid header"));
@@ -170,12 +177,18 @@ impl Client {
                     why: format!("expected an upgraded connection, got {}", response.status()),
                 });
             }
-            let upgraded = hyper::upgrade::on(response).await.map_err(|source| {
-                CliError::Broken { doing: query.as_str().to_owned(), source }
-            })?;
+            let upgraded =
+                hyper::upgrade::on(response)
+                    .await
+                    .map_err(|source| CliError::Broken {
+                        doing: query.as_str().to_owned(),
+                        source,
+                    })?;
             return Wire::from_upgraded(upgraded, &self.endpoint, stdio);
         }
-        Err(CliError::Said("the daemon refuses the API version it asked for".to_owned()))
+        Err(CliError::Said(
+            "the daemon refuses the API version it asked for".to_owned(),
+        ))
     }
 
     fn request(
@@ -193,7 +206,9 @@ impl Client {
         if let Some(kind) = kind {
             request = request.header(CONTENT_TYPE, kind);
         }
-        request.body(body).expect("paths are percent-encoded, so the request is well formed")
+        request
+            .body(body)
+            .expect("paths are percent-encoded, so the request is well formed")
     }
 
     /// One request on a connection of its own; an error status becomes an error.
@@ -202,19 +217,28 @@ impl Client {
         query: &Query,
         request: Request<Body>,
     ) -> Result<Response<Incoming>, CliError> {
-        let broken = |source| CliError::Broken { doing: query.as_str().to_owned(), source };
+        let broken = |source| CliError::Broken {
+            doing: query.as_str().to_owned(),
+            source,
+        };
         let mut sender = match &self.endpoint {
             Endpoint::Unix(path) => {
-                let stream = UnixStream::connect(path).await.map_err(|e| self.refused(&e))?;
-                let (sender, connection) =
-                    http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+                let stream = UnixStream::connect(path)
+                    .await
+                    .map_err(|e| self.refused(&e))?;
+                let (sender, connection) = http1::handshake(TokioIo::new(stream))
+                    .await
+                    .map_err(broken)?;
                 tokio::spawn(connection.with_upgrades());
                 sender
             }
             Endpoint::Tcp(address) => {
-                let stream = TcpStream::connect(address).await.map_err(|e| self.refused(&e))?;
-                let (sender, connection) =
-                    http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+                let stream = TcpStream::connect(address)
+                    .await
+                    .map_err(|e| self.refused(&e))?;
+                let (sender, connection) = http1::handshake(TokioIo::new(stream))
+                    .await
+                    .map_err(broken)?;
                 tokio::spawn(connection.with_upgrades());
                 sender
             }
@@ -229,7 +253,10 @@ impl Client {
             .ok()
             .and_then(|answer| answer["message"].as_str().map(str::to_owned))
             .unwrap_or_else(|| String::from_utf8_lossy(&body).trim().to_owned());
-        Err(CliError::Daemon { status: status.as_u16(), message })
+        Err(CliError::Daemon {
+            status: status.as_u16(),
+            message,
+        })
     }
 
     fn refused(&self, error: &io::Error) -> CliError {
@@ -242,7 +269,11 @@ impl Client {
 
     /// Takes the daemon's own version when `error` says that ours is too new for it.
     fn downgrade(&self, error: &CliError) -> bool {
-        let CliError::Daemon { status: 400, message } = error else {
+        let CliError::Daemon {
+            status: 400,
+            message,
+        } = error
+        else {
             return false;
         };
         let Some((_, theirs)) = message.split_once("Maximum supported API version is ") else {
@@ -259,10 +290,14 @@ pub(crate) async fn collect(
     query: &Query,
     response: Response<Incoming>,
 ) -> Result<Bytes, CliError> {
-    let body = response.into_body().collect().await.map_err(|source| CliError::Broken {
-        doing: query.as_str().to_owned(),
-        source,
-    })?;
+    let body = response
+        .into_body()
+        .collect()
+        .await
+        .map_err(|source| CliError::Broken {
+            doing: query.as_str().to_owned(),
+            source,
+        })?;
     Ok(body.to_bytes())
 }
 

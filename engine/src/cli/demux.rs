@@ -92,10 +92,19 @@ mod tests {
 
     #[test]
     fn frames_cut_anywhere_reach_their_stream() {
-        let bytes = [frame(1, "out1"), frame(2, "err"), frame(1, ""), frame(1, "out2")].concat();
+        let bytes = [
+            frame(1, "out1"),
+            frame(2, "err"),
+            frame(1, ""),
+            frame(1, "out2"),
+        ]
+        .concat();
         for step in 1..bytes.len() {
             let mut demux = Demux::default();
-            let mut outputs = Outputs { out: Vec::new(), err: Vec::new() };
+            let mut outputs = Outputs {
+                out: Vec::new(),
+                err: Vec::new(),
+            };
             for piece in bytes.chunks(step) {
                 demux.feed(piece, &mut outputs).unwrap();
             }
@@ -106,7 +115,10 @@ mod tests {
 
     #[test]
     fn an_unknown_stream_is_an_error() {
-        let mut outputs = Outputs { out: Vec::new(), err: Vec::new() };
+        let mut outputs = Outputs {
+            out: Vec::new(),
+            err: Vec::new(),
+        };
         let fed = Demux::default().feed(&frame(7, "x"), &mut outputs);
         assert!(fed.unwrap_err().to_string().contains('7'));
     }

@@ -21,7 +21,11 @@ pub(crate) enum Typed {
 impl DetachKeys {
     /// Reads `ctrl-p,ctrl-q`.
     pub(crate) fn parse(text: &str) -> Result<Self, CliError> {
-        let keys = text.split(',').filter(|key| !key.is_empty()).map(key).collect::<Option<_>>();
+        let keys = text
+            .split(',')
+            .filter(|key| !key.is_empty())
+            .map(key)
+            .collect::<Option<_>>();
         let keys = keys.ok_or_else(|| {
             CliError::Said(format!(
                 "invalid detach keys {text:?}: use a letter or ctrl-LETTER, separated by commas"

@@ -44,12 +44,13 @@ impl Kind {
     fn refuse(self, value: &str) -> Option<String> {
         match self {
             Self::Text(_) | Self::List(_) => None,
-            Self::Switch => boolean(value).is_none().then(|| {
-                format!("strconv.ParseBool: parsing \"{value}\": invalid syntax")
-            }),
-            Self::Int => value.parse::<i64>().is_err().then(|| {
-                format!("strconv.ParseInt: parsing \"{value}\": invalid syntax")
-            }),
+            Self::Switch => boolean(value)
+                .is_none()
+                .then(|| format!("strconv.ParseBool: parsing \"{value}\": invalid syntax")),
+            Self::Int => value
+                .parse::<i64>()
+                .is_err()
+                .then(|| format!("strconv.ParseInt: parsing \"{value}\": invalid syntax")),
             Self::Bytes => size::parse(value)
                 .is_none()
                 .then(|| format!("invalid size: '{value}'")),
@@ -81,7 +82,13 @@ pub(crate) struct Flag {
 
 impl Flag {
     const fn new(name: &'static str, kind: Kind, about: &'static str) -> Self {
-        Self { name, short: None, kind, default: "", about }
+        Self {
+            name,
+            short: None,
+            kind,
+            default: "",
+            about,
+        }
     }
 
     /// An option without value.
@@ -288,9 +295,9 @@ impl Matches {
                 continue;
             }
             let value = if after.is_empty() {
-                rest.next().cloned().ok_or_else(|| {
-                    FlagError::NeedsValue(format!("'{letter}' in -{cluster}"))
-                })?
+                rest.next()
+                    .cloned()
+                    .ok_or_else(|| FlagError::NeedsValue(format!("'{letter}' in -{cluster}")))?
             } else {
                 after.to_owned()
             };
@@ -301,7 +308,11 @@ impl Matches {
 
     fn put(&mut self, flag: &'static Flag, value: String) -> Result<(), FlagError> {
         if let Some(why) = flag.kind.refuse(&value) {
-            return Err(FlagError::Invalid { flag: flag.spelled(), value, why });
+            return Err(FlagError::Invalid {
+                flag: flag.spelled(),
+                value,
+                why,
+            });
         }
         let values = self.values.entry(flag.name).or_default();
         if !matches!(flag.kind, Kind::List(_)) {
@@ -327,7 +338,11 @@ impl Matches {
         debug_assert!(self.defaults.contains_key(name), "no such option: {name}");
         match self.values.get(name).and_then(|values| values.last()) {
             Some(value) => Some(value),
-            None => self.defaults.get(name).copied().filter(|text| !text.is_empty()),
+            None => self
+                .defaults
+                .get(name)
+                .copied()
+                .filter(|text| !text.is_empty()),
         }
     }
 
@@ -359,7 +374,10 @@ impl Matches {
 }
 
 fn find(flags: &[&'static [Flag]], wanted: impl Fn(&Flag) -> bool) -> Option<&'static Flag> {
-    flags.iter().flat_map(|group| group.iter()).find(|flag| wanted(flag))
+    flags
+        .iter()
+        .flat_map(|group| group.iter())
+        .find(|flag| wanted(flag))
 }
 
 /// The spellings of a boolean that Docker's parser accepts.

@@ -9,11 +9,18 @@ use super::tty;
 pub(crate) fn command(command: &Command, path: &str) -> String {
     let mut text = format!("Usage:  {}\n\n{}\n", usage(command, path), command.about);
     if command.paths.len() > 1 {
-        let spelled: Vec<String> =
-            command.paths.iter().map(|path| format!("docker {path}")).collect();
+        let spelled: Vec<String> = command
+            .paths
+            .iter()
+            .map(|path| format!("docker {path}"))
+            .collect();
         text.push_str(&format!("\nAliases:\n  {}\n", spelled.join(", ")));
     }
-    let flags: Vec<&Flag> = command.flags.iter().flat_map(|group| group.iter()).collect();
+    let flags: Vec<&Flag> = command
+        .flags
+        .iter()
+        .flat_map(|group| group.iter())
+        .collect();
     if !flags.is_empty() {
         text.push_str("\nOptions:\n");
         text.push_str(&options(flags));
@@ -39,7 +46,9 @@ pub(crate) fn group(group: &Group) -> String {
 
 /// The help of `docker` itself.
 pub(crate) fn overview(global: &'static [Flag]) -> String {
-    let groups = commands::GROUPS.iter().map(|group| (group.name, group.about));
+    let groups = commands::GROUPS
+        .iter()
+        .map(|group| (group.name, group.about));
     let short = commands::all().filter_map(|command| {
         let name = command.paths.iter().find(|path| !path.contains(' '))?;
         Some((*name, command.about))
@@ -85,7 +94,10 @@ pub(crate) fn count_operands(command: &Command, matches: &Matches) -> Result<(),
         Operands::AtLeast(n) if given < n => format!("requires at least {n} {}", plural(n)),
         Operands::AtMost(n) if given > n => format!("requires at most {n} {}", plural(n)),
         Operands::Between(least, most) if !(least..=most).contains(&given) => {
-            format!("requires at least {least} and at most {most} {}", plural(most))
+            format!(
+                "requires at least {least} and at most {most} {}",
+                plural(most)
+            )
         }
         _ => return Ok(()),
     };
@@ -107,14 +119,24 @@ pub(crate) fn more(path: &str) -> String {
 }
 
 fn usage(command: &Command, path: &str) -> String {
-    format!("docker {path} {}", command.synopsis).trim_end().to_owned()
+    format!("docker {path} {}", command.synopsis)
+        .trim_end()
+        .to_owned()
 }
 
 fn list(entries: Vec<(&str, &str)>) -> String {
     let mut entries = entries;
     entries.sort_unstable();
-    let widest = entries.iter().map(|(name, _)| name.len()).max().unwrap_or(0).max(10);
-    entries.iter().map(|(name, about)| format!("  {name:widest$}  {about}\n")).collect()
+    let widest = entries
+        .iter()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or(0)
+        .max(10);
+    entries
+        .iter()
+        .map(|(name, about)| format!("  {name:widest$}  {about}\n"))
+        .collect()
 }
 
 fn options(mut flags: Vec<&Flag>) -> String {
@@ -136,8 +158,12 @@ fn options(mut flags: Vec<&Flag>) -> String {
 }
 
 fn head(flag: &Flag) -> String {
-    let short = flag.short.map_or("    ".to_owned(), |letter| format!("-{letter}, "));
-    format!("  {short}--{} {}", flag.name, flag.kind.word()).trim_end().to_owned()
+    let short = flag
+        .short
+        .map_or("    ".to_owned(), |letter| format!("-{letter}, "));
+    format!("  {short}--{} {}", flag.name, flag.kind.word())
+        .trim_end()
+        .to_owned()
 }
 
 fn about(flag: &Flag) -> String {

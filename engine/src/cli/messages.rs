@@ -35,8 +35,10 @@ impl Messages {
             let Some(frame) = self.body.frame().await else {
                 return Ok(None);
             };
-            let frame = frame
-                .map_err(|source| CliError::Broken { doing: self.doing.clone(), source })?;
+            let frame = frame.map_err(|source| CliError::Broken {
+                doing: self.doing.clone(),
+                source,
+            })?;
             if let Ok(bytes) = frame.into_data() {
                 self.buffer.extend_from_slice(&bytes);
             }
@@ -49,9 +51,10 @@ impl Messages {
         match values.next() {
             None => Ok(None),
             Some(Err(error)) if error.is_eof() => Ok(None),
-            Some(Err(error)) => {
-                Err(CliError::Nonsense { doing: self.doing.clone(), why: error.to_string() })
-            }
+            Some(Err(error)) => Err(CliError::Nonsense {
+                doing: self.doing.clone(),
+                why: error.to_string(),
+            }),
             Some(Ok(message)) => {
                 let end = values.byte_offset();
                 self.buffer.drain(..end);

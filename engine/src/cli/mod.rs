@@ -13,8 +13,8 @@ mod commands;
 mod help;
 
 mod client;
-mod messages;
 mod context;
+mod messages;
 mod wire;
 
 mod attach;
@@ -44,27 +44,45 @@ struct Session {
 /// Options that stand before the command.
 const GLOBAL: &[Flag] = &[
     Flag::text("config", "Directory of the client's settings").default("~/.docker"),
-    Flag::text("context", "Name of the context to use (only \"default\" exists)").short('c'),
+    Flag::text(
+        "context",
+        "Name of the context to use (only \"default\" exists)",
+    )
+    .short('c'),
     Flag::switch("debug", "Say more about what is done").short('D'),
-    Flag::list("host", "Daemon to connect to: unix:///PATH or tcp://HOST:PORT").short('H'),
-    Flag::text("log-level", "How much to say (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")")
-        .short('l')
-        .default("info"),
+    Flag::list(
+        "host",
+        "Daemon to connect to: unix:///PATH or tcp://HOST:PORT",
+    )
+    .short('H'),
+    Flag::text(
+        "log-level",
+        "How much to say (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")",
+    )
+    .short('l')
+    .default("info"),
     Flag::switch("version", "Print version information and quit").short('v'),
 ];
 
 /// Runs one command line, without its first word (`docker`), to its exit code.
 pub fn main(words: Vec<OsString>) -> ExitCode {
-    let words: Vec<String> =
-        words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let words: Vec<String> = words
+        .into_iter()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let result = match runtime {
         Ok(runtime) => {
             let result = runtime.block_on(dispatch(&words));
             runtime.shutdown_background();
             result
         }
-        Err(source) => Err(CliError::Stream { doing: "start the runtime", source }),
+        Err(source) => Err(CliError::Stream {
+            doing: "start the runtime",
+            source,
+        }),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -93,7 +111,11 @@ async fn dispatch(words: &[String]) -> Result<u8, CliError> {
         return Ok(0);
     }
     let (command, path, rest) = match commands::find(&global.operands) {
-        Found::Command { command, path, rest } => (command, path, rest),
+        Found::Command {
+            command,
+            path,
+            rest,
+        } => (command, path, rest),
         Found::Group(group) => {
             output::print(&help::group(group))?;
             return Ok(0);
@@ -108,7 +130,9 @@ async fn dispatch(words: &[String]) -> Result<u8, CliError> {
         return Ok(0);
     }
     help::count_operands(command, &matches)?;
-    let session = Session { client: Client::new(&host(&global)?)? };
+    let session = Session {
+        client: Client::new(&host(&global)?)?,
+    };
     (command.run)(&session, &matches).await
 }
 
@@ -126,5 +150,9 @@ fn host(global: &Matches) -> Result<String, CliError> {
         return Ok(host.clone());
     }
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();
-    Ok(if host.is_empty() { context::DEFAULT_HOST.to_owned() } else { host })
+    Ok(if host.is_empty() {
+        context::DEFAULT_HOST.to_owned()
+    } else {
+        host
+    })
 }

@@ -20,7 +20,9 @@ pub(crate) fn line(text: &str) -> Result<(), CliError> {
 /// Writes bytes to stdout.
 pub(crate) fn bytes(bytes: &[u8]) -> Result<(), CliError> {
     let mut out = stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(CliError::Output)
+    out.write_all(bytes)
+        .and_then(|()| out.flush())
+        .map_err(CliError::Output)
 }
 
 /// Writes a line to stderr; if that fails there is nobody left to tell.

@@ -17,7 +17,10 @@ impl Query {
             text.push('/');
             encode(segment, &mut text);
         }
-        Self { text, separator: '?' }
+        Self {
+            text,
+            separator: '?',
+        }
     }
 
     /// Adds a parameter.

@@ -37,9 +37,12 @@ pub(crate) fn width() -> usize {
 
 /// Passes every key on until the guard is dropped.
 pub(crate) fn raw() -> Result<RawMode, CliError> {
-    let terminal = stdin().as_fd().try_clone_to_owned().map_err(|source| CliError::Stream {
-        doing: "duplicate stdin",
-        source,
-    })?;
+    let terminal = stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|source| CliError::Stream {
+            doing: "duplicate stdin",
+            source,
+        })?;
     RawMode::enter(terminal).map_err(CliError::Terminal)
 }

@@ -46,22 +46,33 @@ impl Wire {
         stdio: Stdio,
     ) -> Result<Self, CliError> {
         const OURS: &str = "the connection is the one this client opened";
-        let failed = |source| CliError::Stream { doing: "take over the connection", source };
+        let failed = |source| CliError::Stream {
+            doing: "take over the connection",
+            source,
+        };
         let (socket, ahead) = match endpoint {
             Endpoint::Unix(_) => {
-                let parts = upgraded.downcast::<TokioIo<tokio::net::UnixStream>>().expect(OURS);
+                let parts = upgraded
+                    .downcast::<TokioIo<tokio::net::UnixStream>>()
+                    .expect(OURS);
                 let socket = parts.io.into_inner().into_std().map_err(failed)?;
                 socket.set_nonblocking(false).map_err(failed)?;
                 (Socket::Unix(socket), parts.read_buf)
             }
             Endpoint::Tcp(_) => {
-                let parts = upgraded.downcast::<TokioIo<tokio::net::TcpStream>>().expect(OURS);
+                let parts = upgraded
+                    .downcast::<TokioIo<tokio::net::TcpStream>>()
+                    .expect(OURS);
                 let socket = parts.io.into_inner().into_std().map_err(failed)?;
                 socket.set_nonblocking(false).map_err(failed)?;
                 (Socket::Tcp(socket), parts.read_buf)
             }
         };
-        Ok(Self { socket, ahead: ahead.to_vec(), stdio })
+        Ok(Self {
+            socket,
+            ahead: ahead.to_vec(),
+            stdio,
+        })
     }
 
     /// The two directions, one for each thread.
@@ -70,8 +81,17 @@ impl Wire {
             Socket::Unix(socket) => socket.try_clone().map(Socket::Unix),
             Socket::Tcp(socket) => socket.try_clone().map(Socket::Tcp),
         };
-        let twin = twin.map_err(|source| CliError::Stream { doing: "duplicate the connection", source })?;
-        Ok((Incoming { socket: self.socket, ahead: self.ahead }, Outgoing(twin)))
+        let twin = twin.map_err(|source| CliError::Stream {
+            doing: "duplicate the connection",
+            source,
+        })?;
+        Ok((
+            Incoming {
+                socket: self.socket,
+                ahead: self.ahead,
+            },
+            Outgoing(twin),
+        ))
     }
 }
 

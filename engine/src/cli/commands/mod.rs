@@ -69,16 +69,38 @@ pub(crate) struct Group {
 
 /// Every group.
 pub(crate) static GROUPS: &[Group] = &[
-    Group { name: "container", about: "Manage containers", commands: container::COMMANDS },
-    Group { name: "image", about: "Manage images", commands: image::COMMANDS },
-    Group { name: "network", about: "Manage networks", commands: network::COMMANDS },
-    Group { name: "system", about: "Manage the engine", commands: system::COMMANDS },
-    Group { name: "volume", about: "Manage volumes", commands: volume::COMMANDS },
+    Group {
+        name: "container",
+        about: "Manage containers",
+        commands: container::COMMANDS,
+    },
+    Group {
+        name: "image",
+        about: "Manage images",
+        commands: image::COMMANDS,
+    },
+    Group {
+        name: "network",
+        about: "Manage networks",
+        commands: network::COMMANDS,
+    },
+    Group {
+        name: "system",
+        about: "Manage the engine",
+        commands: system::COMMANDS,
+    },
+    Group {
+        name: "volume",
+        about: "Manage volumes",
+        commands: volume::COMMANDS,
+    },
 ];
 
 /// Every command of every group.
 pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
-    GROUPS.iter().flat_map(|group| group.commands.iter().copied())
+    GROUPS
+        .iter()
+        .flat_map(|group| group.commands.iter().copied())
 }
 
 /// What the words of a call name.
@@ -106,24 +128,42 @@ pub(crate) fn find(words: &[String]) -> Found<'_> {
     let path = format!("{first} {second}");
     if first == "help" {
         return match (words.len() > 1).then(|| find(&words[1..])) {
-            Some(Found::Command { command, path, .. }) => {
-                Found::Command { command, path, rest: ask_for_help() }
-            }
+            Some(Found::Command { command, path, .. }) => Found::Command {
+                command,
+                path,
+                rest: ask_for_help(),
+            },
             Some(found) => found,
-            None => Found::Command { command: &system::HELP, path: "help".into(), rest: &[] },
+            None => Found::Command {
+                command: &system::HELP,
+                path: "help".into(),
+                rest: &[],
+            },
         };
     }
     if let Some(command) = named(&path) {
-        return Found::Command { command, path, rest: &words[2..] };
+        return Found::Command {
+            command,
+            path,
+            rest: &words[2..],
+        };
     }
     if let Some(command) = named(first) {
-        return Found::Command { command, path: first.to_owned(), rest: &words[1..] };
+        return Found::Command {
+            command,
+            path: first.to_owned(),
+            rest: &words[1..],
+        };
     }
     match GROUPS.iter().find(|group| group.name == first) {
         Some(group) if matches!(second, "" | "--help" | "-h") => Found::Group(group),
         Some(group) => Found::Nothing(CliError::Hinted {
             message: format!("docker: unknown command: docker {path}"),
-            hint: format!("Usage:  docker {}\n\n{}", group.name, help::more(group.name)),
+            hint: format!(
+                "Usage:  docker {}\n\n{}",
+                group.name,
+                help::more(group.name)
+            ),
             code: 1,
         }),
         None => Found::Nothing(CliError::Hinted {

@@ -33,7 +33,9 @@ fn significant(amount: f64, digits: usize) -> String {
         return "0".to_owned();
     }
     let scientific = format!("{amount:.*e}", digits - 1);
-    let (mantissa, exponent) = scientific.split_once('e').expect("`e` formatting writes an e");
+    let (mantissa, exponent) = scientific
+        .split_once('e')
+        .expect("`e` formatting writes an e");
     let exponent: i32 = exponent.parse().expect("`e` formatting writes an exponent");
     let whole = i32::try_from(digits).expect("a handful of digits");
     if exponent < -4 || exponent >= whole {

@@ -11,7 +11,9 @@ pub(crate) fn print_all(documents: &[Value], format: Option<&str>) -> Result<(),
     match format {
         None => output::line(&indented(&Value::Array(documents.to_vec()))),
         Some("json") => output::line(&Value::Array(documents.to_vec()).to_string()),
-        Some(format) => documents.iter().try_for_each(|document| print_one(document, format)),
+        Some(format) => documents
+            .iter()
+            .try_for_each(|document| print_one(document, format)),
     }
 }
 
@@ -21,7 +23,11 @@ pub(crate) fn print_one(document: &Value, format: &str) -> Result<(), CliError> 
         return output::line(&document.to_string());
     }
     let template = parse(format)?;
-    let data = Data { value: document, methods: &Value::Null, kind: Kind::Document };
+    let data = Data {
+        value: document,
+        methods: &Value::Null,
+        kind: Kind::Document,
+    };
     match template.execute(data) {
         Ok(text) => output::line(&text),
         Err(error) => {
@@ -43,7 +49,9 @@ pub(crate) fn indented(value: &Value) -> String {
     let mut out = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
-    value.serialize(&mut serializer).expect("JSON values always serialise");
+    value
+        .serialize(&mut serializer)
+        .expect("JSON values always serialise");
     String::from_utf8(out).expect("JSON is UTF-8")
 }
 
@@ -54,7 +62,8 @@ mod tests {
 
     #[test]
     fn documents_keep_the_daemon_s_order() {
-        let document: serde_json::Value = serde_json::from_str(r#"[{"b":1,"a":{},"c":[]}]"#).unwrap();
+        let document: serde_json::Value =
+            serde_json::from_str(r#"[{"b":1,"a":{},"c":[]}]"#).unwrap();
         assert_eq!(
             indented(&document),
             "[\n    {\n        \"b\": 1,\n        \"a\": {},\n        \"c\": []\n    }\n]"

@@ -39,7 +39,10 @@ impl Row {
     /// A row with these fields.
     pub(crate) fn new<const N: usize>(fields: [(&str, Value); N]) -> Self {
         Self {
-            fields: fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+            fields: fields
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value))
+                .collect(),
             labels: Value::Null,
         }
     }
@@ -54,7 +57,8 @@ impl Row {
             pairs.sort();
             pairs.join(",")
         });
-        self.fields.insert("Labels".into(), text.unwrap_or_default().into());
+        self.fields
+            .insert("Labels".into(), text.unwrap_or_default().into());
         self.labels = labels.clone();
         self
     }
@@ -69,8 +73,11 @@ impl Listing {
     /// What [`print`](Self::print) prints.
     pub(crate) fn render(&self, rows: &[Row], format: Option<&str>) -> Result<String, CliError> {
         let default = || {
-            let fields: Vec<String> =
-                self.columns.iter().map(|column| format!("{{{{.{column}}}}}")).collect();
+            let fields: Vec<String> = self
+                .columns
+                .iter()
+                .map(|column| format!("{{{{.{column}}}}}"))
+                .collect();
             fields.join("\t")
         };
         let format = format.unwrap_or("table").trim();
@@ -109,9 +116,22 @@ impl Listing {
             .iter()
             .filter_map(|row| row.labels.as_object())
             .flat_map(|labels| labels.keys())
-            .map(|key| (key.clone(), Value::from(key.rsplit('.').next().unwrap_or(key).replace(['-', '_'], " "))))
+            .map(|key| {
+                (
+                    key.clone(),
+                    Value::from(
+                        key.rsplit('.')
+                            .next()
+                            .unwrap_or(key)
+                            .replace(['-', '_'], " "),
+                    ),
+                )
+            })
             .collect();
-        let header = Row { labels: keys.into(), ..header };
+        let header = Row {
+            labels: keys.into(),
+            ..header
+        };
         let mut lines = vec![self.apply(&template, &header)?];
         for row in rows {
             lines.push(self.apply(&template, row)?);
@@ -124,7 +144,11 @@ impl Listing {
         let mut methods = Map::new();
         methods.insert("Label".into(), row.labels.clone());
         let methods = Value::Object(methods);
-        let data = Data { value: &value, methods: &methods, kind: Kind::Row(self.kind) };
+        let data = Data {
+            value: &value,
+            methods: &methods,
+            kind: Kind::Row(self.kind),
+        };
         template
             .execute(data)
             .map_err(|error| CliError::Said(format!("failed to execute template: {error}")))
@@ -147,7 +171,11 @@ mod tests {
 
     const LISTING: Listing = Listing {
         kind: "ContainerContext",
-        headers: &[("ID", "CONTAINER ID"), ("Names", "NAMES"), ("Labels", "LABELS")],
+        headers: &[
+            ("ID", "CONTAINER ID"),
+            ("Names", "NAMES"),
+            ("Labels", "LABELS"),
+        ],
         columns: &["ID", "Names"],
     };
 
@@ -163,8 +191,14 @@ mod tests {
         check(None, "CONTAINER ID   NAMES\nabc            web\n");
         check(Some("table"), "CONTAINER ID   NAMES\nabc            web\n");
         check(Some("{{.ID}}: {{.Names}}"), "abc: web\n");
-        check(Some(r"table {{.Names}}\t{{.ID}}"), "NAMES     CONTAINER ID\nweb       abc\n");
-        check(Some("json"), "{\"ID\":\"abc\",\"Labels\":\"com.example.x=1\",\"Names\":\"web\"}\n");
+        check(
+            Some(r"table {{.Names}}\t{{.ID}}"),
+            "NAMES     CONTAINER ID\nweb       abc\n",
+        );
+        check(
+            Some("json"),
+            "{\"ID\":\"abc\",\"Labels\":\"com.example.x=1\",\"Names\":\"web\"}\n",
+        );
         check(Some(r#"{{.Label "com.example.x"}}"#), "1\n");
     }
 

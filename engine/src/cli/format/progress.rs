@@ -29,12 +29,18 @@ pub(crate) struct Progress<W> {
 impl<W: Write> Progress<W> {
     /// Shows messages on `out`.
     pub(crate) fn new(out: W, screen: Screen) -> Self {
-        Self { out, screen, lines: HashMap::new() }
+        Self {
+            out,
+            screen,
+            lines: HashMap::new(),
+        }
     }
 
     /// Shows one message; a message that is an error ends the stream.
     pub(crate) fn show(&mut self, message: &Value) -> Result<(), CliError> {
-        if let Some(error) = message["errorDetail"]["message"].as_str().or(message["error"].as_str())
+        if let Some(error) = message["errorDetail"]["message"]
+            .as_str()
+            .or(message["error"].as_str())
         {
             return Err(CliError::Said(error.to_owned()));
         }
@@ -42,7 +48,9 @@ impl<W: Write> Progress<W> {
         let status = message["status"].as_str().unwrap_or_default();
         let id = message["id"].as_str().unwrap_or_default();
         let detail = &message["progressDetail"];
-        let moving = detail["current"].as_f64().is_some_and(|current| current > 0.0);
+        let moving = detail["current"]
+            .as_f64()
+            .is_some_and(|current| current > 0.0);
         let written = match self.screen {
             _ if message.get("aux").is_some() => Ok(()),
             _ if !text.is_empty() => write!(self.out, "{text}"),
@@ -51,12 +59,18 @@ impl<W: Write> Progress<W> {
             Screen::Plain => writeln!(self.out, "{id}: {status}"),
             Screen::Terminal(_) if id.is_empty() => writeln!(self.out, "{status}"),
             Screen::Terminal(width) => {
-                let bar = if moving { bar(detail, width) } else { String::new() };
+                let bar = if moving {
+                    bar(detail, width)
+                } else {
+                    String::new()
+                };
                 let line = format!("{id}: {status} {bar}");
                 self.rewrite(id, line.trim_end())
             }
         };
-        written.and_then(|()| self.out.flush()).map_err(CliError::Output)
+        written
+            .and_then(|()| self.out.flush())
+            .map_err(CliError::Output)
     }
 
     /// Goes up to the layer's line, writes it anew and comes back.
@@ -116,7 +130,10 @@ mod tests {
     #[test]
     fn a_terminal_gets_moving_bars() {
         let shown = shown(Screen::Terminal(120));
-        assert!(shown.contains("\x1b[1A\r\x1b[2Kaa: Downloading [==="), "{shown:?}");
+        assert!(
+            shown.contains("\x1b[1A\r\x1b[2Kaa: Downloading [==="),
+            "{shown:?}"
+        );
         assert!(shown.contains("5B/10B"), "{shown:?}");
     }
 

@@ -10,9 +10,15 @@ pub(crate) struct Columns {
 }
 
 /// The widths of most tables.
-pub(crate) const DEFAULT: Columns = Columns { least: 10, padding: 3 };
+pub(crate) const DEFAULT: Columns = Columns {
+    least: 10,
+    padding: 3,
+};
 /// The widths of `docker top`.
-pub(crate) const WIDE: Columns = Columns { least: 20, padding: 3 };
+pub(crate) const WIDE: Columns = Columns {
+    least: 20,
+    padding: 3,
+};
 
 /// Turns tabs into the spaces that align the lines' cells; the last cell is left as it is.
 pub(crate) fn align(lines: &[String], columns: Columns) -> String {
@@ -51,6 +57,9 @@ mod tests {
     #[test]
     fn columns_are_at_least_ten_wide_and_the_last_is_free() {
         let lines = ["DRIVER\tVOLUME NAME".to_owned(), "local\tv".to_owned()];
-        assert_eq!(align(&lines, DEFAULT), "DRIVER    VOLUME NAME\nlocal     v\n");
+        assert_eq!(
+            align(&lines, DEFAULT),
+            "DRIVER    VOLUME NAME\nlocal     v\n"
+        );
     }
 }

@@ -19,8 +19,11 @@ pub(crate) fn collect(files: &[String], words: &[String]) -> Result<Vec<String>,
 
 /// The lines of a file that say something: no blank line, no comment.
 pub(crate) fn lines(file: &str) -> Result<Vec<String>, CliError> {
-    let text = std::fs::read_to_string(Path::new(file))
-        .map_err(|source| CliError::File { what: "open", path: file.to_owned(), source })?;
+    let text = std::fs::read_to_string(Path::new(file)).map_err(|source| CliError::File {
+        what: "open",
+        path: file.to_owned(),
+        source,
+    })?;
     text.lines()
         .map(str::trim_start)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
@@ -37,7 +40,9 @@ fn from_file(line: &str) -> Option<String> {
     if line.contains('=') {
         return Some(line.to_owned());
     }
-    std::env::var(line).ok().map(|value| format!("{line}={value}"))
+    std::env::var(line)
+        .ok()
+        .map(|value| format!("{line}={value}"))
 }
 
 fn from_word(word: &str) -> String {

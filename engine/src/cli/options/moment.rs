@@ -17,11 +17,18 @@ pub(crate) fn parse(text: &str) -> Result<String, CliError> {
         let then = Timestamp::now().as_nanosecond() - i128::from(nanos);
         return Ok(seconds(then));
     }
-    let civil = |moment: DateTime| moment.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
+    let civil = |moment: DateTime| {
+        moment
+            .to_zoned(TimeZone::UTC)
+            .map(|zoned| zoned.timestamp())
+    };
     let moment = text
         .parse::<Timestamp>()
         .or_else(|_| text.parse::<DateTime>().and_then(civil))
-        .or_else(|_| text.parse::<Date>().and_then(|date| civil(date.at(0, 0, 0, 0))));
+        .or_else(|_| {
+            text.parse::<Date>()
+                .and_then(|date| civil(date.at(0, 0, 0, 0)))
+        });
     match moment {
         Ok(moment) => Ok(seconds(moment.as_nanosecond())),
         Err(_) => Err(CliError::Said(format!(
@@ -40,8 +47,14 @@ mod tests {
 
     #[test]
     fn every_form_becomes_seconds() {
-        assert_eq!(parse("2013-01-02T13:23:37Z").unwrap(), "1357133017.000000000");
-        assert_eq!(parse("2013-01-02T13:23:37.5+01:00").unwrap(), "1357129417.500000000");
+        assert_eq!(
+            parse("2013-01-02T13:23:37Z").unwrap(),
+            "1357133017.000000000"
+        );
+        assert_eq!(
+            parse("2013-01-02T13:23:37.5+01:00").unwrap(),
+            "1357129417.500000000"
+        );
         assert_eq!(parse("2013-01-02").unwrap(), "1357084800.000000000");
         assert_eq!(parse("1136073845").unwrap(), "1136073845");
         assert!(parse("42m").is_ok());

@@ -38,7 +38,9 @@ impl Mounts {
         }
         for word in mounts {
             let mount = mount(word).map_err(|why| {
-                CliError::Said(format!("invalid argument \"{word}\" for \"--mount\" flag: {why}"))
+                CliError::Said(format!(
+                    "invalid argument \"{word}\" for \"--mount\" flag: {why}"
+                ))
             })?;
             found.mounts.push(mount);
         }
@@ -51,7 +53,10 @@ impl Mounts {
 
     /// `{"/data": {}}`
     pub(crate) fn volumes_body(&self) -> Value {
-        self.anonymous.iter().map(|target| (target.clone(), json!({}))).collect()
+        self.anonymous
+            .iter()
+            .map(|target| (target.clone(), json!({})))
+            .collect()
     }
 }
 
@@ -107,10 +112,14 @@ fn mount(text: &str) -> Result<Value, String> {
                 body.insert("ReadOnly".into(), yes("readonly", value)?.into());
             }
             ("volume-nocopy", value) => {
-                options.volume.insert("NoCopy".into(), yes(&key, value)?.into());
+                options
+                    .volume
+                    .insert("NoCopy".into(), yes(&key, value)?.into());
             }
             ("bind-nonrecursive", value) => {
-                options.bind.insert("NonRecursive".into(), yes(&key, value)?.into());
+                options
+                    .bind
+                    .insert("NonRecursive".into(), yes(&key, value)?.into());
             }
             (_, None) => {
                 return Err(format!("invalid field '{field}' must be a key=value pair"));
@@ -118,7 +127,10 @@ fn mount(text: &str) -> Result<Value, String> {
             ("type", Some(value)) => kind = value.to_ascii_lowercase(),
             ("source" | "src", Some(value)) => {
                 let value = if value.starts_with('.') {
-                    resolve(&value).map_err(|error| error.to_string())?.display().to_string()
+                    resolve(&value)
+                        .map_err(|error| error.to_string())?
+                        .display()
+                        .to_string()
                 } else {
                     value
                 };
@@ -131,7 +143,9 @@ fn mount(text: &str) -> Result<Value, String> {
                 body.insert("Consistency".into(), value.to_ascii_lowercase().into());
             }
             ("bind-propagation", Some(value)) => {
-                options.bind.insert("Propagation".into(), value.to_ascii_lowercase().into());
+                options
+                    .bind
+                    .insert("Propagation".into(), value.to_ascii_lowercase().into());
             }
             ("volume-subpath", Some(value)) => {
                 options.volume.insert("Subpath".into(), value.into());
@@ -170,7 +184,9 @@ fn mount(text: &str) -> Result<Value, String> {
         ("tmpfs", &options.tmpfs, "tmpfs"),
     ] {
         if !given.is_empty() && kind != belongs {
-            return Err(format!("cannot mix '{name}-*' options with mount type '{kind}'"));
+            return Err(format!(
+                "cannot mix '{name}-*' options with mount type '{kind}'"
+            ));
         }
     }
     body.insert("Type".into(), kind.into());
@@ -236,7 +252,10 @@ mod tests {
             json!({"Source": "/a", "Target": "/b", "ReadOnly": true, "Type": "bind",
                    "BindOptions": {"Propagation": "rslave"}}),
         );
-        assert_eq!(mounts.mounts[1]["TmpfsOptions"], json!({"SizeBytes": 1 << 20, "Mode": 0o1770}));
+        assert_eq!(
+            mounts.mounts[1]["TmpfsOptions"],
+            json!({"SizeBytes": 1 << 20, "Mode": 0o1770})
+        );
         assert_eq!(mounts.mounts[2]["VolumeOptions"]["Labels"]["a"], "b");
     }
 

@@ -28,7 +28,11 @@ impl Networks {
             if rank == 0 {
                 networks.mode.clone_from(&name);
             }
-            if networks.endpoints.insert(name.clone(), endpoint.into()).is_some() {
+            if networks
+                .endpoints
+                .insert(name.clone(), endpoint.into())
+                .is_some()
+            {
                 return Err(CliError::Said(format!(
                     "network \"{name}\" is specified multiple times"
                 )));

@@ -37,7 +37,10 @@ impl Published {
 
     /// `{"80/tcp": {}}`
     pub(crate) fn exposed_body(&self) -> Value {
-        self.exposed.iter().map(|port| (port.clone(), json!({}))).collect()
+        self.exposed
+            .iter()
+            .map(|port| (port.clone(), json!({})))
+            .collect()
     }
 
     /// `{"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}`
@@ -66,7 +69,9 @@ impl Published {
             None => ("", ports),
         };
         let (ip, outside) = match front.strip_prefix('[') {
-            Some(v6) => v6.split_once("]:").unwrap_or((v6.trim_end_matches(']'), "")),
+            Some(v6) => v6
+                .split_once("]:")
+                .unwrap_or((v6.trim_end_matches(']'), "")),
             None => front.rsplit_once(':').unwrap_or(("", front)),
         };
         if inside.is_empty() {
@@ -105,7 +110,10 @@ impl Published {
     fn bind(&mut self, port: u16, protocol: &str, ip: &str, host: String) {
         let port = format!("{port}/{protocol}");
         self.expose(port.clone());
-        self.bindings.entry(port).or_default().push((ip.to_owned(), host));
+        self.bindings
+            .entry(port)
+            .or_default()
+            .push((ip.to_owned(), host));
     }
 }
 
@@ -136,13 +144,22 @@ mod tests {
     #[test]
     fn every_form_of_a_publication() {
         check("80", json!({"80/tcp": [{"HostIp": "", "HostPort": ""}]}));
-        check("8080:80", json!({"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}));
+        check(
+            "8080:80",
+            json!({"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}),
+        );
         check(
             "127.0.0.1:53:53/udp",
             json!({"53/udp": [{"HostIp": "127.0.0.1", "HostPort": "53"}]}),
         );
-        check("127.0.0.1::80", json!({"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}));
-        check("[::1]:8080:80", json!({"80/tcp": [{"HostIp": "::1", "HostPort": "8080"}]}));
+        check(
+            "127.0.0.1::80",
+            json!({"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}),
+        );
+        check(
+            "[::1]:8080:80",
+            json!({"80/tcp": [{"HostIp": "::1", "HostPort": "8080"}]}),
+        );
         check(
             "9000-9001:80-81",
             json!({
@@ -150,7 +167,10 @@ mod tests {
                 "81/tcp": [{"HostIp": "", "HostPort": "9001"}],
             }),
         );
-        check("9000-9010:80", json!({"80/tcp": [{"HostIp": "", "HostPort": "9000-9010"}]}));
+        check(
+            "9000-9010:80",
+            json!({"80/tcp": [{"HostIp": "", "HostPort": "9000-9010"}]}),
+        );
     }
 
     #[track_caller]

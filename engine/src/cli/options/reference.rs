@@ -12,12 +12,21 @@ pub(crate) struct Reference<'r> {
 /// Cuts a name.
 pub(crate) fn parse(text: &str) -> Reference<'_> {
     if let Some((name, digest)) = text.split_once('@') {
-        return Reference { name, version: Some(digest) };
+        return Reference {
+            name,
+            version: Some(digest),
+        };
     }
     match text.rsplit_once(':') {
         // A colon before the last slash belongs to the registry's port.
-        Some((name, tag)) if !tag.contains('/') => Reference { name, version: Some(tag) },
-        _ => Reference { name: text, version: None },
+        Some((name, tag)) if !tag.contains('/') => Reference {
+            name,
+            version: Some(tag),
+        },
+        _ => Reference {
+            name: text,
+            version: None,
+        },
     }
 }
 
@@ -45,9 +54,27 @@ mod tests {
 
     #[test]
     fn a_port_is_no_tag() {
-        assert_eq!(parse("r:5000/a/b"), Reference { name: "r:5000/a/b", version: None });
-        assert_eq!(parse("r:5000/a:1"), Reference { name: "r:5000/a", version: Some("1") });
-        assert_eq!(parse("a@sha256:0"), Reference { name: "a", version: Some("sha256:0") });
+        assert_eq!(
+            parse("r:5000/a/b"),
+            Reference {
+                name: "r:5000/a/b",
+                version: None
+            }
+        );
+        assert_eq!(
+            parse("r:5000/a:1"),
+            Reference {
+                name: "r:5000/a",
+                version: Some("1")
+            }
+        );
+        assert_eq!(
+            parse("a@sha256:0"),
+            Reference {
+                name: "a",
+                version: Some("sha256:0")
+            }
+        );
         assert_eq!(with_tag("a"), "a:latest");
     }
 

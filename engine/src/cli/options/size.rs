@@ -7,7 +7,9 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     }
     let lower = text.trim().to_ascii_lowercase();
     let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = lower[digits.len()..].trim_end_matches("ib").trim_end_matches('b');
+    let unit = lower[digits.len()..]
+        .trim_end_matches("ib")
+        .trim_end_matches('b');
     let factor: f64 = match unit {
         "" => 1.0,
         "k" => 1024.0,

@@ -21,7 +21,10 @@ pub(crate) fn fields(line: &str) -> Vec<String> {
         match c {
             '"' => quoted = !quoted,
             ',' if !quoted => fields.push(String::new()),
-            c => fields.last_mut().expect("the list starts with one field").push(c),
+            c => fields
+                .last_mut()
+                .expect("the list starts with one field")
+                .push(c),
         }
     }
     fields
@@ -33,7 +36,10 @@ mod tests {
 
     #[test]
     fn quotes_protect_commas() {
-        assert_eq!(fields(r#"type=bind,"source=/a,b",ro"#), ["type=bind", "source=/a,b", "ro"]);
+        assert_eq!(
+            fields(r#"type=bind,"source=/a,b",ro"#),
+            ["type=bind", "source=/a,b", "ro"]
+        );
     }
 
     #[test]

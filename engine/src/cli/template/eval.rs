@@ -37,7 +37,11 @@ impl Scope<'_> {
                 Node::If(branch) => {
                     let inside = self.variables.len();
                     let taken = truth(&self.pipeline(&branch.pipeline, dot)?);
-                    let nodes = if taken { &branch.then } else { &branch.otherwise };
+                    let nodes = if taken {
+                        &branch.then
+                    } else {
+                        &branch.otherwise
+                    };
                     self.list(nodes, dot, out)?;
                     self.variables.truncate(inside);
                 }
@@ -58,24 +62,37 @@ impl Scope<'_> {
         Ok(())
     }
 
-    fn range(&mut self, branch: &Branch, dot: &Value, out: &mut String) -> Result<(), TemplateError> {
+    fn range(
+        &mut self,
+        branch: &Branch,
+        dot: &Value,
+        out: &mut String,
+    ) -> Result<(), TemplateError> {
         let depth = self.variables.len();
         let items: Vec<(Value, Value)> = match self.commands(&branch.pipeline, dot)? {
             Value::Null => Vec::new(),
-            Value::Array(items) => {
-                items.into_iter().enumerate().map(|(at, item)| (at.into(), item)).collect()
-            }
+            Value::Array(items) => items
+                .into_iter()
+                .enumerate()
+                .map(|(at, item)| (at.into(), item))
+                .collect(),
             Value::Object(fields) => {
                 let mut fields: Vec<_> = fields.into_iter().collect();
                 fields.sort_by(|a, b| a.0.cmp(&b.0));
-                fields.into_iter().map(|(key, item)| (key.into(), item)).collect()
+                fields
+                    .into_iter()
+                    .map(|(key, item)| (key.into(), item))
+                    .collect()
             }
-            Value::Number(count) => {
-                (0..count.as_u64().unwrap_or(0)).map(|at| (at.into(), at.into())).collect()
-            }
+            Value::Number(count) => (0..count.as_u64().unwrap_or(0))
+                .map(|at| (at.into(), at.into()))
+                .collect(),
             other => {
                 let first = &branch.pipeline.commands[0].words[0];
-                return Err(refuse(first, format!("range can't iterate over {}", display(&other))));
+                return Err(refuse(
+                    first,
+                    format!("range can't iterate over {}", display(&other)),
+                ));
             }
         };
         if items.is_empty() {
@@ -102,7 +119,11 @@ impl Scope<'_> {
             match pipeline.binding {
                 Binding::Declare => self.variables.push((name.clone(), value.clone())),
                 Binding::Assign => {
-                    let known = self.variables.iter_mut().rev().find(|(known, _)| known == name);
+                    let known = self
+                        .variables
+                        .iter_mut()
+                        .rev()
+                        .find(|(known, _)| known == name);
                     match known {
                         Some((_, old)) => *old = value.clone(),
                         None => return Err(undefined(name)),
@@ -171,7 +192,16 @@ impl Scope<'_> {
     fn is_row(&self, rest: &[Operand], piped: Option<&Value>) -> bool {
         matches!(self.data.kind, Kind::Row(_))
             && match (rest, piped) {
-                ([Operand { base: Base::Dot, fields, .. }], None) => fields.is_empty(),
+                (
+                    [
+                        Operand {
+                            base: Base::Dot,
+                            fields,
+                            ..
+                        },
+                    ],
+                    None,
+                ) => fields.is_empty(),
                 ([], Some(value)) => value == self.data.value,
                 _ => false,
             }
@@ -190,14 +220,20 @@ impl Scope<'_> {
             ([], Some(value)) => value,
             _ => Value::Null,
         };
-        let method = first.fields.last().and_then(|name| self.data.methods.get(name));
+        let method = first
+            .fields
+            .last()
+            .and_then(|name| self.data.methods.get(name));
         match (method, argument) {
             (Some(values), Value::String(key)) => {
                 Ok(values.get(&key).cloned().unwrap_or_else(|| "".into()))
             }
             _ => {
                 let what = first.spelled();
-                Err(refuse(first, format!("can't give argument to non-function {what}")))
+                Err(refuse(
+                    first,
+                    format!("can't give argument to non-function {what}"),
+                ))
             }
         }
     }
@@ -209,9 +245,13 @@ impl Scope<'_> {
             Base::Nested(pipeline) => self.pipeline(pipeline, dot)?,
             Base::Variable(name) => {
                 let known = self.variables.iter().rev().find(|(known, _)| known == name);
-                known.map(|(_, value)| value.clone()).ok_or_else(|| undefined(name))?
+                known
+                    .map(|(_, value)| value.clone())
+                    .ok_or_else(|| undefined(name))?
             }
-            Base::Function(name) => functions::call(name, &[]).map_err(|why| refuse(operand, why))?,
+            Base::Function(name) => {
+                functions::call(name, &[]).map_err(|why| refuse(operand, why))?
+            }
         };
         self.fields(operand, value)
     }
@@ -230,7 +270,10 @@ impl Scope<'_> {
                 }
                 other => {
                     let kind = functions::kind(&other);
-                    return Err(refuse(operand, format!("can't evaluate field {name} in type {kind}")));
+                    return Err(refuse(
+                        operand,
+                        format!("can't evaluate field {name} in type {kind}"),
+                    ));
                 }
             };
         }
@@ -246,9 +289,16 @@ impl Scope<'_> {
 }
 
 fn refuse(operand: &Operand, why: String) -> TemplateError {
-    TemplateError::Execute { at: operand.at, what: operand.spelled(), why }
+    TemplateError::Execute {
+        at: operand.at,
+        what: operand.spelled(),
+        why,
+    }
 }
 
 fn undefined(name: &str) -> TemplateError {
-    TemplateError::Parse { line: 1, why: format!("undefined variable \"${name}\"") }
+    TemplateError::Parse {
+        line: 1,
+        why: format!("undefined variable \"${name}\""),
+    }
 }

@@ -42,9 +42,10 @@ pub(super) fn call(name: &str, args: &[Value]) -> Result<Value, String> {
         ("upper", [value]) => Ok(text(value)?.to_uppercase().into()),
         ("title", [value]) => Ok(title(text(value)?).into()),
         ("join", [list, separator]) => join(list, text(separator)?),
-        ("split", [value, separator]) => {
-            Ok(text(value)?.split(text(separator)?).map(Value::from).collect())
-        }
+        ("split", [value, separator]) => Ok(text(value)?
+            .split(text(separator)?)
+            .map(Value::from)
+            .collect()),
         ("truncate", [value, count]) => {
             let count = number(count)?;
             Ok(text(value)?.chars().take(count).collect::<String>().into())
@@ -63,7 +64,10 @@ pub(super) fn call(name: &str, args: &[Value]) -> Result<Value, String> {
             Ok(format!("{}\n", words.join(" ")).into())
         }
         ("printf", [format, args @ ..]) => Ok(printf(text(format)?, args).into()),
-        (_, args) => Err(format!("wrong number of args for {name}: got {}", args.len())),
+        (_, args) => Err(format!(
+            "wrong number of args for {name}: got {}",
+            args.len()
+        )),
     }
 }
 
@@ -91,7 +95,9 @@ fn index(value: &Value, keys: &[Value]) -> Result<Value, String> {
             (Value::Null, _) => return Err("error calling index: index of nil pointer".to_owned()),
             (other, _) => {
                 let kind = kind(other);
-                return Err(format!("error calling index: can't index item of type {kind}"));
+                return Err(format!(
+                    "error calling index: can't index item of type {kind}"
+                ));
             }
         };
     }
@@ -111,7 +117,10 @@ fn slice(value: &Value, bounds: &[Value]) -> Result<Value, String> {
             .map(Value::from)
             .ok_or_else(|| "error calling slice: not a character boundary".to_owned()),
         Value::Array(items) => Ok(items[from..to].to_vec().into()),
-        other => Err(format!("error calling slice: can't slice item of type {}", kind(other))),
+        other => Err(format!(
+            "error calling slice: can't slice item of type {}",
+            kind(other)
+        )),
     }
 }
 
@@ -137,7 +146,10 @@ fn join(list: &Value, separator: &str) -> Result<Value, String> {
             Ok(items.join(separator).into())
         }
         Value::Null => Ok("".into()),
-        other => Err(format!("wrong type for value; expected []string; got {}", kind(other))),
+        other => Err(format!(
+            "wrong type for value; expected []string; got {}",
+            kind(other)
+        )),
     }
 }
 
@@ -209,7 +221,11 @@ impl Layout {
         let text = match (verb, self.precision, value) {
             ('q', _, Value::String(text)) => format!("{text:?}"),
             ('f' | 'g' | 'e', precision, Value::Number(number)) => {
-                format!("{:.*}", precision.unwrap_or(6), number.as_f64().unwrap_or_default())
+                format!(
+                    "{:.*}",
+                    precision.unwrap_or(6),
+                    number.as_f64().unwrap_or_default()
+                )
             }
             ('x', _, Value::Number(number)) => format!("{:x}", number.as_i64().unwrap_or_default()),
             ('s' | 'v', Some(precision), value) => inner(value).chars().take(precision).collect(),
@@ -228,7 +244,11 @@ fn title(text: &str) -> String {
     let mut begins = true;
     let capital = |c: char| {
         let first = std::mem::replace(&mut begins, c.is_whitespace());
-        if first { c.to_uppercase().next().unwrap_or(c) } else { c }
+        if first {
+            c.to_uppercase().next().unwrap_or(c)
+        } else {
+            c
+        }
     };
     text.chars().map(capital).collect()
 }

@@ -5,7 +5,11 @@ use super::token::{Space, Token, TokenKind};
 
 /// Cuts a template into its words.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, TemplateError> {
-    let mut lexer = Lexer { text, at: 0, tokens: Vec::new() };
+    let mut lexer = Lexer {
+        text,
+        at: 0,
+        tokens: Vec::new(),
+    };
     lexer.run()?;
     Ok(lexer.tokens)
 }
@@ -50,7 +54,10 @@ impl Lexer<'_> {
         if trims_left(&self.text[self.at..]) {
             self.at += 1;
         }
-        if self.text[self.at..].trim_start_matches(TRIM).starts_with("/*") {
+        if self.text[self.at..]
+            .trim_start_matches(TRIM)
+            .starts_with("/*")
+        {
             return self.comment(start);
         }
         self.push(start, TokenKind::Open);
@@ -180,17 +187,24 @@ impl Lexer<'_> {
     }
 
     fn error(&self, why: &str) -> TemplateError {
-        TemplateError::Parse { line: self.line(), why: why.to_owned() }
+        TemplateError::Parse {
+            line: self.line(),
+            why: why.to_owned(),
+        }
     }
 }
 
 /// Whether an action begins with `- `.
 fn trims_left(action: &str) -> bool {
-    action.strip_prefix('-').is_some_and(|rest| rest.starts_with(TRIM))
+    action
+        .strip_prefix('-')
+        .is_some_and(|rest| rest.starts_with(TRIM))
 }
 
 /// The identifier at the beginning of `text`.
 fn name(text: &str) -> &str {
-    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .unwrap_or(text.len());
     &text[..end]
 }

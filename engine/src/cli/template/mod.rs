@@ -69,7 +69,9 @@ impl Template {
     /// Reads a template.
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         let tokens = lexer::tokens(text)?;
-        Ok(Self { nodes: parser::parse(tokens)? })
+        Ok(Self {
+            nodes: parser::parse(tokens)?,
+        })
     }
 
     /// Applies it to data.

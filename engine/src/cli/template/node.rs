@@ -81,7 +81,11 @@ impl Operand {
             Base::Literal(value) => value.to_string(),
             Base::Nested(_) => "(…)".to_owned(),
         };
-        let fields: String = self.fields.iter().map(|field| format!(".{field}")).collect();
+        let fields: String = self
+            .fields
+            .iter()
+            .map(|field| format!(".{field}"))
+            .collect();
         base + &fields
     }
 }

@@ -12,7 +12,10 @@ use super::token::{Space, Token, TokenKind};
 
 /// Reads a whole template.
 pub(super) fn parse(tokens: Vec<Token>) -> Result<Vec<Node>, TemplateError> {
-    let mut parser = Parser { tokens: tokens.into_iter().peekable(), line: 1 };
+    let mut parser = Parser {
+        tokens: tokens.into_iter().peekable(),
+        line: 1,
+    };
     let (nodes, stop) = parser.list()?;
     match stop {
         Stop::EndOfText => Ok(nodes),
@@ -47,7 +50,10 @@ impl Parser {
     }
 
     fn error(&self, why: &str) -> TemplateError {
-        TemplateError::Parse { line: self.line, why: why.to_owned() }
+        TemplateError::Parse {
+            line: self.line,
+            why: why.to_owned(),
+        }
     }
 
     fn list(&mut self) -> Result<(Vec<Node>, Stop), TemplateError> {
@@ -109,7 +115,11 @@ impl Parser {
                 }
             },
         };
-        Ok(Branch { pipeline, then, otherwise })
+        Ok(Branch {
+            pipeline,
+            then,
+            otherwise,
+        })
     }
 
     fn close(&mut self) -> Result<(), TemplateError> {
@@ -126,7 +136,11 @@ impl Parser {
             self.next();
             commands.push(self.command()?);
         }
-        Ok(Pipeline { variables, binding, commands })
+        Ok(Pipeline {
+            variables,
+            binding,
+            commands,
+        })
     }
 
     /// `$x :=`, `$i, $x :=`, `$x =`: only known for what it is when the sign comes.
@@ -196,11 +210,19 @@ impl Parser {
             }
         };
         while let Some(TokenKind::Field(_, Space::None)) = self.peek() {
-            if let Some(Token { kind: TokenKind::Field(name, _), .. }) = self.next() {
+            if let Some(Token {
+                kind: TokenKind::Field(name, _),
+                ..
+            }) = self.next()
+            {
                 fields.push(name);
             }
         }
-        Ok(Operand { at: token.at, base, fields })
+        Ok(Operand {
+            at: token.at,
+            base,
+            fields,
+        })
     }
 
     fn number(&self, text: &str) -> Result<Value, TemplateError> {

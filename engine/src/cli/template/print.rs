@@ -54,5 +54,7 @@ pub(super) fn row_json(value: &Value) -> String {
         }
         other => other.to_string(),
     };
-    text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    text.replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026")
 }

@@ -18,7 +18,11 @@ fn document() -> Value {
 fn execute(text: &str, kind: Kind) -> Result<String, TemplateError> {
     let document = document();
     let methods = json!({ "Label": { "a": "1" } });
-    let data = Data { value: &document, methods: &methods, kind };
+    let data = Data {
+        value: &document,
+        methods: &methods,
+        kind,
+    };
     Template::parse(text)?.execute(data)
 }
 
@@ -29,7 +33,11 @@ fn check(text: &str, expected: &str) {
 
 #[track_caller]
 fn refused(text: &str, kind: Kind, message: &str) {
-    assert_eq!(execute(text, kind).unwrap_err().to_string(), message, "{text}");
+    assert_eq!(
+        execute(text, kind).unwrap_err().to_string(),
+        message,
+        "{text}"
+    );
 }
 
 #[test]
@@ -46,12 +54,21 @@ fn fields_and_text() {
 fn functions() {
     check("{{json .Args}}", r#"["-c","ls"]"#);
     check(r#"{{index .Config.Labels "a"}}"#, "1");
-    check(r#"{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}"#, "8080");
+    check(
+        r#"{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}"#,
+        "8080",
+    );
     check(r#"{{index .Config.Env 1}}"#, "B=2");
     check("{{len .Args}} {{len .Name}}", "2 4");
     check(r#"{{join .Args "+"}}"#, "-c+ls");
-    check("{{upper .Name}} {{.Name | lower}} {{title `ab cd`}}", "/WEB /web Ab Cd");
-    check(r#"{{printf "%-6s|%3d" .Name .State.ExitCode}}"#, "/web  |  0");
+    check(
+        "{{upper .Name}} {{.Name | lower}} {{title `ab cd`}}",
+        "/WEB /web Ab Cd",
+    );
+    check(
+        r#"{{printf "%-6s|%3d" .Name .State.ExitCode}}"#,
+        "/web  |  0",
+    );
     check("{{println .Name}}", "/web\n");
     check("{{slice .Name 1}} {{slice .Name 1 2}}", "web w");
     check(r#"{{split "a,b" ","}}"#, "[a b]");
@@ -62,9 +79,15 @@ fn functions() {
 #[test]
 fn decisions() {
     check("{{if .State.Running}}up{{else}}down{{end}}", "up");
-    check("{{if .State.Error}}e{{else if .State.ExitCode}}c{{else}}ok{{end}}", "ok");
+    check(
+        "{{if .State.Error}}e{{else if .State.ExitCode}}c{{else}}ok{{end}}",
+        "ok",
+    );
     check(r#"{{if eq .Name "/x" "/web"}}yes{{end}}"#, "yes");
-    check(r#"{{if and .State.Running (not .State.Error)}}yes{{end}}"#, "yes");
+    check(
+        r#"{{if and .State.Running (not .State.Error)}}yes{{end}}"#,
+        "yes",
+    );
     check(r#"{{or .State.Error "none"}}"#, "none");
     check("{{if gt (len .Args) 1}}many{{end}}", "many");
     check("{{with .State.Error}}{{.}}{{else}}fine{{end}}", "fine");
@@ -73,10 +96,19 @@ fn decisions() {
 #[test]
 fn loops_and_variables() {
     check("{{range .Args}}<{{.}}>{{end}}", "<-c><ls>");
-    check("{{range $k, $v := .Config.Labels}}{{$k}}={{$v}};{{end}}", "a=1;b=2;");
-    check("{{range $i, $e := .Args}}{{if $i}},{{end}}{{$e}}{{end}}", "-c,ls");
+    check(
+        "{{range $k, $v := .Config.Labels}}{{$k}}={{$v}};{{end}}",
+        "a=1;b=2;",
+    );
+    check(
+        "{{range $i, $e := .Args}}{{if $i}},{{end}}{{$e}}{{end}}",
+        "-c,ls",
+    );
     check("{{range .Config.Cmd}}x{{else}}empty{{end}}", "empty");
-    check("{{$n := .Name}}{{range .Args}}{{$n}}{{$.Name}}{{end}}", "/web/web/web/web");
+    check(
+        "{{$n := .Name}}{{range .Args}}{{$n}}{{$.Name}}{{end}}",
+        "/web/web/web/web",
+    );
     check(
         "{{range $p, $c := .NetworkSettings.Ports}}{{$p}}->{{(index $c 0).HostPort}}{{end}}",
         "80/tcp->8080",
@@ -86,9 +118,21 @@ fn loops_and_variables() {
 #[test]
 fn errors_are_worded_as_go_words_them() {
     refused("{{.Foo", Kind::Document, "template: :1: unclosed action");
-    refused("{{foo}}", Kind::Document, "template: :1: function \"foo\" not defined");
-    refused("{{if .Name}}", Kind::Document, "template: :1: unexpected EOF");
-    refused("{{end}}", Kind::Document, "template: :1: unexpected {{end}}");
+    refused(
+        "{{foo}}",
+        Kind::Document,
+        "template: :1: function \"foo\" not defined",
+    );
+    refused(
+        "{{if .Name}}",
+        Kind::Document,
+        "template: :1: unexpected EOF",
+    );
+    refused(
+        "{{end}}",
+        Kind::Document,
+        "template: :1: unexpected {{end}}",
+    );
     refused(
         "{{.Foo}}",
         Kind::Document,
@@ -106,7 +150,11 @@ fn errors_are_worded_as_go_words_them() {
 fn rows_have_labels_and_their_own_json() {
     let row = json!({ "Ports": "80->80/tcp", "ID": "1" });
     let methods = json!({ "Label": { "a": "1" } });
-    let data = Data { value: &row, methods: &methods, kind: Kind::Row("ContainerContext") };
+    let data = Data {
+        value: &row,
+        methods: &methods,
+        kind: Kind::Row("ContainerContext"),
+    };
     let run = |text: &str| Template::parse(text).unwrap().execute(data).unwrap();
     assert_eq!(run("{{json .}}"), r#"{"ID":"1","Ports":"80-\u003e80/tcp"}"#);
     assert_eq!(run("{{json .Ports}}"), r#""80->80/tcp""#);

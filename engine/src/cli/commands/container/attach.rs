@@ -23,8 +23,11 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 const OPTIONS: &[Flag] = &[
-    Flag::text("detach-keys", "Keys that leave the container without stopping it")
-        .default("ctrl-p,ctrl-q"),
+    Flag::text(
+        "detach-keys",
+        "Keys that leave the container without stopping it",
+    )
+    .default("ctrl-p,ctrl-q"),
     Flag::switch("no-stdin", "Do not attach STDIN"),
     Flag::switch("sig-proxy", "Pass received signals on to the process").default("true"),
 ];
@@ -32,12 +35,23 @@ const OPTIONS: &[Flag] = &[
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let client = &session.client;
     let name = &matches.operands[0];
-    let inspect = client.get(&Query::new(&["containers", name, "json"])).await?;
+    let inspect = client
+        .get(&Query::new(&["containers", name, "json"]))
+        .await?;
     let state = &inspect["State"];
     for (bad, message) in [
-        (state["Running"] != true, "You cannot attach to a stopped container, start it first"),
-        (state["Paused"] == true, "You cannot attach to a paused container, unpause it first"),
-        (state["Restarting"] == true, "You cannot attach to a restarting container, wait until it is running"),
+        (
+            state["Running"] != true,
+            "You cannot attach to a stopped container, start it first",
+        ),
+        (
+            state["Paused"] == true,
+            "You cannot attach to a paused container, unpause it first",
+        ),
+        (
+            state["Restarting"] == true,
+            "You cannot attach to a restarting container, wait until it is running",
+        ),
     ] {
         if bad {
             return Err(CliError::Said(message.to_owned()));
@@ -54,13 +68,21 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         .with_switch("stdin", stdin)
         .with("stdout", "1")
         .with("stderr", "1");
-    let stdio = if has_tty { Stdio::Raw } else { Stdio::Multiplexed };
+    let stdio = if has_tty {
+        Stdio::Raw
+    } else {
+        Stdio::Multiplexed
+    };
     let exit = Exit::of(session, id, "not-running").await?;
     let wire = client.hijack(&query, Payload::Empty, stdio).await?;
     let keys = DetachKeys::parse(matches.text("detach-keys").unwrap_or_default())?;
     let input = if stdin { Input::Forward } else { Input::Keep };
     let conversation = Conversation::start(wire, input, keys)?;
-    let signals = if matches.on("sig-proxy") { Signals::Proxied } else { Signals::Kept };
+    let signals = if matches.on("sig-proxy") {
+        Signals::Proxied
+    } else {
+        Signals::Kept
+    };
     let target = Target::Container(id.to_owned());
     match conversation.follow(client, &target, signals).await? {
         Ended::Detached => Err(CliError::Said("read escape sequence".to_owned())),

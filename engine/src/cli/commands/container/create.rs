@@ -60,7 +60,11 @@ pub(super) async fn create(
             "WARNING: Specifying a kernel memory limit is deprecated and will be removed in a future release.",
         );
     }
-    let loudness = if matches.on("quiet") { Loudness::Quiet } else { Loudness::Errors };
+    let loudness = if matches.on("quiet") {
+        Loudness::Quiet
+    } else {
+        Loudness::Errors
+    };
     let fetch = async || pull(session, image, matches.text("platform"), loudness).await;
     if policy == "always" {
         fetch().await?;
@@ -68,17 +72,27 @@ pub(super) async fn create(
     let query = Query::new(&["containers", "create"])
         .with_some("name", matches.text("name"))
         .with_some("platform", matches.text("platform"));
-    let answer = match session.client.post(&query, Payload::Json(body.clone())).await {
+    let answer = match session
+        .client
+        .post(&query, Payload::Json(body.clone()))
+        .await
+    {
         Err(error) if policy == "missing" && is_missing_image(&error) => {
             let full = options::reference::with_tag(image);
             output::complain(&format!("Unable to find image '{full}' locally"));
             fetch().await?;
-            session.client.post(&query, Payload::Json(body.clone())).await?
+            session
+                .client
+                .post(&query, Payload::Json(body.clone()))
+                .await?
         }
         answer => answer?,
     };
     for warning in answer["Warnings"].as_array().into_iter().flatten() {
-        output::complain(&format!("WARNING: {}", warning.as_str().unwrap_or_default()));
+        output::complain(&format!(
+            "WARNING: {}",
+            warning.as_str().unwrap_or_default()
+        ));
     }
     let id = answer["Id"].as_str().unwrap_or_default().to_owned();
     if let Some(file) = cidfile {
@@ -98,12 +112,23 @@ pub(super) fn explain(error: &CliError, command: &str) -> CliError {
     let code = match message.as_str() {
         text if text.contains("executable file not found")
             || text.contains("no such file or directory")
-            || text.contains("system cannot find the file specified") => 127,
+            || text.contains("system cannot find the file specified") =>
+        {
+            127
+        }
         text if text.contains("permission denied") || text.contains("is a directory") => 126,
         _ => 125,
     };
-    let code = if matches!(error, CliError::Daemon { .. }) { code } else { 125 };
-    CliError::Hinted { message: format!("docker: {message}"), hint: help::more(command), code }
+    let code = if matches!(error, CliError::Daemon { .. }) {
+        code
+    } else {
+        125
+    };
+    CliError::Hinted {
+        message: format!("docker: {message}"),
+        hint: help::more(command),
+        code,
+    }
 }
 
 /// `--cidfile`: refused before anything is created if it exists.
@@ -115,7 +140,10 @@ struct IdFile {
 impl IdFile {
     fn open(path: &str) -> Result<Self, CliError> {
         match std::fs::File::create_new(path) {
-            Ok(file) => Ok(Self { path: path.to_owned(), file }),
+            Ok(file) => Ok(Self {
+                path: path.to_owned(),
+                file,
+            }),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 Err(CliError::Said(format!(
                     "container ID file found, make sure the other container isn't running or delete {path}"
@@ -130,10 +158,12 @@ impl IdFile {
     }
 
     fn write(mut self, id: &str) -> Result<(), CliError> {
-        self.file.write_all(id.as_bytes()).map_err(|source| CliError::File {
-            what: "failed to write the container ID to",
-            path: self.path,
-            source,
-        })
+        self.file
+            .write_all(id.as_bytes())
+            .map_err(|source| CliError::File {
+                what: "failed to write the container ID to",
+                path: self.path,
+                source,
+            })
     }
 }

@@ -22,8 +22,11 @@ pub(super) enum Presence {
 /// The whole body; the first operand is the image, the others the command.
 pub(super) fn body(matches: &Matches, presence: Presence) -> Result<Value, CliError> {
     let published = Published::parse(matches.all("publish"), matches.all("expose"))?;
-    let mounts =
-        Mounts::parse(matches.all("volume"), matches.all("mount"), matches.all("tmpfs"))?;
+    let mounts = Mounts::parse(
+        matches.all("volume"),
+        matches.all("mount"),
+        matches.all("tmpfs"),
+    )?;
     let networks = Networks::parse(matches)?;
     let mut body = config(matches, presence)?;
     let mut host = host_config(matches)?;
@@ -45,14 +48,20 @@ pub(super) fn body(matches: &Matches, presence: Presence) -> Result<Value, CliEr
     host.insert("NetworkMode".into(), networks.mode.into());
     body.insert("HostConfig".into(), host.into());
     if !networks.endpoints.is_empty() {
-        body.insert("NetworkingConfig".into(), json!({ "EndpointsConfig": networks.endpoints }));
+        body.insert(
+            "NetworkingConfig".into(),
+            json!({ "EndpointsConfig": networks.endpoints }),
+        );
     }
     Ok(body.into())
 }
 
 /// What the process is.
 fn config(matches: &Matches, presence: Presence) -> Result<Map<String, Value>, CliError> {
-    let (image, command) = matches.operands.split_first().expect("the image was counted");
+    let (image, command) = matches
+        .operands
+        .split_first()
+        .expect("the image was counted");
     let interactive = matches.on("interactive");
     let attach = |stream: &str, otherwise: bool| {
         presence == Presence::Attached
@@ -76,7 +85,13 @@ fn config(matches: &Matches, presence: Presence) -> Result<Map<String, Value>, C
         ("Tty", matches.on("tty").into()),
         ("OpenStdin", interactive.into()),
         ("StdinOnce", stdin.into()),
-        ("Env", json!(environment::collect(matches.all("env-file"), matches.all("env"))?)),
+        (
+            "Env",
+            json!(environment::collect(
+                matches.all("env-file"),
+                matches.all("env")
+            )?),
+        ),
         ("Labels", json!(words::map(&labels))),
     ] {
         body.insert(key.into(), value);
@@ -86,7 +101,10 @@ fn config(matches: &Matches, presence: Presence) -> Result<Map<String, Value>, C
     }
     // An empty entry point removes the image's.
     if matches.given("entrypoint") {
-        body.insert("Entrypoint".into(), json!([matches.text("entrypoint").unwrap_or("")]));
+        body.insert(
+            "Entrypoint".into(),
+            json!([matches.text("entrypoint").unwrap_or("")]),
+        );
     }
     put_text(&mut body, "Hostname", matches.text("hostname"));
     put_text(&mut body, "Domainname", matches.text("domainname"));
@@ -172,9 +190,11 @@ fn host_config(matches: &Matches) -> Result<Map<String, Value>, CliError> {
     ] {
         put_text(&mut host, key, matches.text(option));
     }
-    for (key, option) in
-        [("Sysctls", "sysctl"), ("StorageOpt", "storage-opt"), ("Annotations", "annotation")]
-    {
+    for (key, option) in [
+        ("Sysctls", "sysctl"),
+        ("StorageOpt", "storage-opt"),
+        ("Annotations", "annotation"),
+    ] {
         if !matches.all(option).is_empty() {
             host.insert(key.into(), json!(words::map(matches.all(option))));
         }
@@ -188,7 +208,11 @@ fn host_config(matches: &Matches) -> Result<Map<String, Value>, CliError> {
     put_number(&mut host, "OomScoreAdj", matches.int("oom-score-adj"));
     put_number(&mut host, "ShmSize", matches.bytes("shm-size"));
     host.extend(limits(matches)?);
-    let devices: Vec<Value> = matches.all("device").iter().map(|word| device(word)).collect();
+    let devices: Vec<Value> = matches
+        .all("device")
+        .iter()
+        .map(|word| device(word))
+        .collect();
     if !devices.is_empty() {
         host.insert("Devices".into(), devices.into());
     }
@@ -217,9 +241,17 @@ pub(super) fn limits(matches: &Matches) -> Result<Map<String, Value>, CliError> 
         put_number(&mut host, key, matches.int(option));
     }
     if matches.given("memory-swappiness") {
-        put_number(&mut host, "MemorySwappiness", matches.int("memory-swappiness"));
+        put_number(
+            &mut host,
+            "MemorySwappiness",
+            matches.int("memory-swappiness"),
+        );
     }
-    put_number(&mut host, "NanoCpus", matches.decimal("cpus").map(|cpus| (cpus * 1e9) as i64));
+    put_number(
+        &mut host,
+        "NanoCpus",
+        matches.decimal("cpus").map(|cpus| (cpus * 1e9) as i64),
+    );
     put_text(&mut host, "CpusetCpus", matches.text("cpuset-cpus"));
     put_text(&mut host, "CpusetMems", matches.text("cpuset-mems"));
     for (key, option) in [
@@ -228,14 +260,20 @@ pub(super) fn limits(matches: &Matches) -> Result<Map<String, Value>, CliError> 
         ("BlkioDeviceWriteBps", "device-write-bps"),
         ("BlkioDeviceWriteIOps", "device-write-iops"),
     ] {
-        let rates: Vec<Value> =
-            matches.all(option).iter().map(|word| rate(option, word)).collect::<Result<_, _>>()?;
+        let rates: Vec<Value> = matches
+            .all(option)
+            .iter()
+            .map(|word| rate(option, word))
+            .collect::<Result<_, _>>()?;
         if !rates.is_empty() {
             host.insert(key.into(), rates.into());
         }
     }
-    let ulimits: Vec<Value> =
-        matches.all("ulimit").iter().map(|word| ulimit::parse(word)).collect::<Result<_, _>>()?;
+    let ulimits: Vec<Value> = matches
+        .all("ulimit")
+        .iter()
+        .map(|word| ulimit::parse(word))
+        .collect::<Result<_, _>>()?;
     if !ulimits.is_empty() {
         host.insert("Ulimits".into(), ulimits.into());
     }
@@ -244,7 +282,9 @@ pub(super) fn limits(matches: &Matches) -> Result<Map<String, Value>, CliError> 
 
 /// `/dev/sda:1mb`
 fn rate(option: &str, word: &str) -> Result<Value, CliError> {
-    let parsed = word.split_once(':').and_then(|(path, rate)| Some((path, size::parse(rate)?)));
+    let parsed = word
+        .split_once(':')
+        .and_then(|(path, rate)| Some((path, size::parse(rate)?)));
     match parsed {
         Some((path, rate)) if path.starts_with("/dev/") && rate >= 0 => {
             Ok(json!({ "Path": path, "Rate": rate }))
@@ -273,7 +313,9 @@ fn device(word: &str) -> Value {
 pub(super) fn restart_policy(word: &str) -> Result<Value, CliError> {
     let (name, count) = word.split_once(':').unwrap_or((word, "0"));
     let count: i64 = count.parse().map_err(|_| {
-        CliError::Said("invalid restart policy format: maximum retry count must be an integer".into())
+        CliError::Said(
+            "invalid restart policy format: maximum retry count must be an integer".into(),
+        )
     })?;
     Ok(json!({ "Name": name, "MaximumRetryCount": count }))
 }
@@ -305,7 +347,9 @@ fn security(matches: &Matches, host: &mut Map<String, Value>) -> Result<(), CliE
                     source,
                 })?;
                 let profile: Value = serde_json::from_str(&text).map_err(|error| {
-                    CliError::Said(format!("compacting json for seccomp profile ({file}) failed: {error}"))
+                    CliError::Said(format!(
+                        "compacting json for seccomp profile ({file}) failed: {error}"
+                    ))
                 })?;
                 options.push(format!("seccomp={profile}"));
             }
@@ -346,13 +390,20 @@ mod tests {
 
     fn parse(line: &str) -> Result<Value, CliError> {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        body(&Matches::parse(&[OPTIONS], &words, Order::First).unwrap(), Presence::Attached)
+        body(
+            &Matches::parse(&[OPTIONS], &words, Order::First).unwrap(),
+            Presence::Attached,
+        )
     }
 
     #[track_caller]
     fn check(line: &str, pointer: &str, expected: Value) {
         let body = parse(line).unwrap();
-        assert_eq!(body.pointer(pointer).unwrap_or(&Value::Null), &expected, "{line}");
+        assert_eq!(
+            body.pointer(pointer).unwrap_or(&Value::Null),
+            &expected,
+            "{line}"
+        );
     }
 
     #[test]
@@ -375,9 +426,21 @@ mod tests {
     #[test]
     fn limits_and_rights() {
         check("-m 64m busybox", "/HostConfig/Memory", json!(64 << 20));
-        check("--cpus 1.5 busybox", "/HostConfig/NanoCpus", json!(1_500_000_000));
-        check("--pids-limit 20 busybox", "/HostConfig/PidsLimit", json!(20));
-        check("--cap-add NET_ADMIN busybox", "/HostConfig/CapAdd", json!(["NET_ADMIN"]));
+        check(
+            "--cpus 1.5 busybox",
+            "/HostConfig/NanoCpus",
+            json!(1_500_000_000),
+        );
+        check(
+            "--pids-limit 20 busybox",
+            "/HostConfig/PidsLimit",
+            json!(20),
+        );
+        check(
+            "--cap-add NET_ADMIN busybox",
+            "/HostConfig/CapAdd",
+            json!(["NET_ADMIN"]),
+        );
         check(
             "--ulimit nofile=10:20 busybox",
             "/HostConfig/Ulimits/0",
@@ -389,7 +452,11 @@ mod tests {
             json!({"PathOnHost": "/dev/fuse", "PathInContainer": "/dev/fuse",
                    "CgroupPermissions": "r"}),
         );
-        check("--security-opt no-new-privileges b", "/HostConfig/SecurityOpt", json!(["no-new-privileges"]));
+        check(
+            "--security-opt no-new-privileges b",
+            "/HostConfig/SecurityOpt",
+            json!(["no-new-privileges"]),
+        );
     }
 
     #[test]
@@ -399,8 +466,16 @@ mod tests {
             "/HostConfig/RestartPolicy",
             json!({"Name": "on-failure", "MaximumRetryCount": 3}),
         );
-        check("--health-cmd x --health-interval 5s b", "/Healthcheck/Interval", json!(5_000_000_000_i64));
-        check("--no-healthcheck b", "/Healthcheck", json!({"Test": ["NONE"]}));
+        check(
+            "--health-cmd x --health-interval 5s b",
+            "/Healthcheck/Interval",
+            json!(5_000_000_000_i64),
+        );
+        check(
+            "--no-healthcheck b",
+            "/Healthcheck",
+            json!({"Test": ["NONE"]}),
+        );
         assert!(parse("--rm --restart always b").is_err());
         assert!(parse("--no-healthcheck --health-cmd x b").is_err());
     }

@@ -26,12 +26,18 @@ pub(crate) static COMMAND: Command = Command {
 
 const OPTIONS: &[Flag] = &[
     Flag::switch("detach", "Run the command in the background").short('d'),
-    Flag::text("detach-keys", "Keys that leave the container without stopping it")
-        .default("ctrl-p,ctrl-q"),
+    Flag::text(
+        "detach-keys",
+        "Keys that leave the container without stopping it",
+    )
+    .default("ctrl-p,ctrl-q"),
     Flag::list("env", "Set an environment variable").short('e'),
     Flag::list("env-file", "Read environment variables from a file"),
     Flag::switch("interactive", "Keep STDIN open even if not attached").short('i'),
-    Flag::switch("privileged", "Give nearly all the rights of the host's root"),
+    Flag::switch(
+        "privileged",
+        "Give nearly all the rights of the host's root",
+    ),
     Flag::switch("tty", "Allocate a terminal").short('t'),
     Flag::text("user", "User (format: <name|uid>[:<group|gid>])").short('u'),
     Flag::text("workdir", "Directory in which the command starts").short('w'),
@@ -39,7 +45,10 @@ const OPTIONS: &[Flag] = &[
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let client = &session.client;
-    let (name, command) = matches.operands.split_first().expect("operands were counted");
+    let (name, command) = matches
+        .operands
+        .split_first()
+        .expect("operands were counted");
     let (tty, detach) = (matches.on("tty"), matches.on("detach"));
     let stdin = matches.on("interactive") && !detach;
     if stdin && tty && !tty::has_input() {
@@ -56,7 +65,9 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         "Env": environment::collect(matches.all("env-file"), matches.all("env"))?,
         "Cmd": command,
     });
-    let size = tty::size().filter(|_| tty).map(|size| json!([size.rows, size.cols]));
+    let size = tty::size()
+        .filter(|_| tty)
+        .map(|size| json!([size.rows, size.cols]));
     if let Some(size) = &size {
         body["ConsoleSize"] = size.clone();
     }

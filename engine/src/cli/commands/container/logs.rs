@@ -29,10 +29,18 @@ pub(crate) static COMMAND: Command = Command {
 const OPTIONS: &[Flag] = &[
     Flag::switch("details", "Show the attributes given to the log driver"),
     Flag::switch("follow", "Follow the output as it comes").short('f'),
-    Flag::text("since", "Only what came after this moment (RFC 3339, or \"42m\" for 42 minutes ago)"),
-    Flag::text("tail", "Number of lines from the end").short('n').default("all"),
+    Flag::text(
+        "since",
+        "Only what came after this moment (RFC 3339, or \"42m\" for 42 minutes ago)",
+    ),
+    Flag::text("tail", "Number of lines from the end")
+        .short('n')
+        .default("all"),
     Flag::switch("timestamps", "Show when each line came").short('t'),
-    Flag::text("until", "Only what came before this moment (RFC 3339, or \"42m\")"),
+    Flag::text(
+        "until",
+        "Only what came before this moment (RFC 3339, or \"42m\")",
+    ),
 ];
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
@@ -48,8 +56,14 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         .with("tail", matches.text("tail").unwrap_or("all"))
         .with_some("since", since.as_deref())
         .with_some("until", until.as_deref());
-    let response = session.client.send(Method::GET, &query, Payload::Empty).await?;
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let response = session
+        .client
+        .send(Method::GET, &query, Payload::Empty)
+        .await?;
+    let kind = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
     // Before version 1.42 the answer's type did not tell frames from plain bytes.
     let plain = match kind {
         Some("application/vnd.docker.multiplexed-stream") => false,
@@ -59,19 +73,26 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         }
     };
     let mut demux = Demux::default();
-    let mut outputs = Outputs { out: stdout(), err: stderr() };
+    let mut outputs = Outputs {
+        out: stdout(),
+        err: stderr(),
+    };
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|source| CliError::Broken {
             doing: query.as_str().to_owned(),
             source,
         })?;
-        let Some(bytes) = frame.data_ref() else { continue };
+        let Some(bytes) = frame.data_ref() else {
+            continue;
+        };
         let written = match plain {
             true => outputs.out.write_all(bytes),
             false => demux.feed(bytes, &mut outputs),
         };
-        written.and_then(|()| outputs.out.flush()).map_err(CliError::Output)?;
+        written
+            .and_then(|()| outputs.out.flush())
+            .map_err(CliError::Output)?;
     }
     Ok(0)
 }

@@ -23,9 +23,16 @@ pub(crate) static COMMAND: Command = Command {
 
 const OPTIONS: &[Flag] = &[
     Flag::switch("all", "Show all containers, not only those that run").short('a'),
-    Flag::list("filter", "Show only what fits a condition").short('f').word("filter"),
-    Flag::text("format", "\"table\", \"json\", a Go template or \"table TEMPLATE\""),
-    Flag::int("last", "Show the last created containers").short('n').default("-1"),
+    Flag::list("filter", "Show only what fits a condition")
+        .short('f')
+        .word("filter"),
+    Flag::text(
+        "format",
+        "\"table\", \"json\", a Go template or \"table TEMPLATE\"",
+    ),
+    Flag::int("last", "Show the last created containers")
+        .short('n')
+        .default("-1"),
     Flag::switch("latest", "Show the container created last").short('l'),
     Flag::switch("no-trunc", "Do not shorten"),
     Flag::switch("quiet", "Show only ids").short('q'),
@@ -51,17 +58,38 @@ const LISTING: Listing = Listing {
         ("Networks", "NETWORKS"),
         ("Platform", "PLATFORM"),
     ],
-    columns: &["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names"],
+    columns: &[
+        "ID",
+        "Image",
+        "Command",
+        "RunningFor",
+        "Status",
+        "Ports",
+        "Names",
+    ],
 };
 
 const WITH_SIZE: Listing = Listing {
-    columns: &["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names", "Size"],
+    columns: &[
+        "ID",
+        "Image",
+        "Command",
+        "RunningFor",
+        "Status",
+        "Ports",
+        "Names",
+        "Size",
+    ],
     ..LISTING
 };
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let format = matches.text("format");
-    let last = if matches.on("latest") { 1 } else { matches.int("last").unwrap_or(-1) };
+    let last = if matches.on("latest") {
+        1
+    } else {
+        matches.int("last").unwrap_or(-1)
+    };
     let sized = matches.on("size")
         || format.is_some_and(|format| format.contains(".Size") || format.contains("json"));
     let query = Query::new(&["containers", "json"])
@@ -70,9 +98,17 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         .with_switch("size", sized);
     let query = filters::add(query, matches.all("filter"))?;
     let answer = session.client.get(&query).await?;
-    let length = if matches.on("no-trunc") { Length::Whole } else { Length::Short };
-    let rows: Vec<Row> =
-        answer.as_array().into_iter().flatten().map(|one| row(one, length)).collect();
+    let length = if matches.on("no-trunc") {
+        Length::Whole
+    } else {
+        Length::Short
+    };
+    let rows: Vec<Row> = answer
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|one| row(one, length))
+        .collect();
     let (listing, format) = match (matches.on("quiet"), format) {
         (true, _) => (LISTING, Some("{{.ID}}")),
         (false, format) if matches.on("size") => (WITH_SIZE, format),
@@ -105,14 +141,23 @@ pub(crate) fn row(container: &Value, length: Length) -> Row {
         image if length == Length::Short => short_image(image, text("ImageID")),
         image => image.to_owned(),
     };
-    let mounts = container["Mounts"].as_array().map_or(&[][..], Vec::as_slice);
-    let local = mounts.iter().filter(|mount| mount["Driver"] == "local").count();
+    let mounts = container["Mounts"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    let local = mounts
+        .iter()
+        .filter(|mount| mount["Driver"] == "local")
+        .count();
     let mounts: Vec<String> = mounts
         .iter()
         .map(|mount| {
             let name = mount["Name"].as_str().filter(|name| !name.is_empty());
             let name = name.or(mount["Source"].as_str()).unwrap_or_default();
-            if length == Length::Short { ellipsis(name, 15) } else { name.to_owned() }
+            if length == Length::Short {
+                ellipsis(name, 15)
+            } else {
+                name.to_owned()
+            }
         })
         .collect();
     let networks: Vec<&str> = container["NetworkSettings"]["Networks"]
@@ -120,7 +165,15 @@ pub(crate) fn row(container: &Value, length: Length) -> Row {
         .map(|networks| networks.keys().map(String::as_str).collect())
         .unwrap_or_default();
     Row::new([
-        ("ID", (if length == Length::Short { &id[..id.len().min(12)] } else { id }).into()),
+        (
+            "ID",
+            (if length == Length::Short {
+                &id[..id.len().min(12)]
+            } else {
+                id
+            })
+            .into(),
+        ),
         ("Names", names(container, length).into()),
         ("Image", image.into()),
         ("Command", format!("\"{command}\"").into()),
@@ -140,7 +193,11 @@ pub(crate) fn row(container: &Value, length: Length) -> Row {
 
 /// Names without their slash; links (`/a/b`) only when nothing is shortened.
 fn names(container: &Value, length: Length) -> String {
-    let names = container["Names"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let names = container["Names"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
     let names: Vec<&str> = names
         .map(|name| name.strip_prefix('/').unwrap_or(name))
         .filter(|name| length == Length::Whole || !name.contains('/'))
@@ -151,7 +208,8 @@ fn names(container: &Value, length: Length) -> String {
 /// An image named by its id is shortened as ids are.
 fn short_image(image: &str, id: &str) -> String {
     let digits = image.strip_prefix("sha256:").unwrap_or(image);
-    let is_id = image == id || (digits.len() == 64 && digits.chars().all(|c| c.is_ascii_hexdigit()));
+    let is_id =
+        image == id || (digits.len() == 64 && digits.chars().all(|c| c.is_ascii_hexdigit()));
     if is_id {
         return digits[..digits.len().min(12)].to_owned();
     }
@@ -162,7 +220,11 @@ fn size(container: &Value) -> String {
     let written = container["SizeRw"].as_f64().unwrap_or_default();
     let whole = container["SizeRootFs"].as_f64().unwrap_or_default();
     let text = amount::short(written);
-    if whole > 0.0 { format!("{text} (virtual {})", amount::short(whole)) } else { text }
+    if whole > 0.0 {
+        format!("{text} (virtual {})", amount::short(whole))
+    } else {
+        text
+    }
 }
 
 /// Cuts a text to `most` characters, the last of which then is `…`.
@@ -177,8 +239,12 @@ fn ellipsis(text: &str, most: usize) -> String {
 
 /// The ports of a container; neighbours that are published alike are joined in a range.
 pub(crate) fn displayed_ports(ports: &Value) -> String {
-    let mut ports: Vec<Port> =
-        ports.as_array().into_iter().flatten().map(Port::read).collect();
+    let mut ports: Vec<Port> = ports
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(Port::read)
+        .collect();
     ports.sort();
     let mut groups: Vec<(String, u64, u64)> = Vec::new();
     let (mut done, mut moved) = (Vec::new(), Vec::new());
@@ -231,11 +297,19 @@ impl Port {
 }
 
 fn host(ip: &str) -> String {
-    if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() }
+    if ip.contains(':') {
+        format!("[{ip}]")
+    } else {
+        ip.to_owned()
+    }
 }
 
 fn shown((key, first, last): &(String, u64, u64)) -> String {
-    let range = if first == last { first.to_string() } else { format!("{first}-{last}") };
+    let range = if first == last {
+        first.to_string()
+    } else {
+        format!("{first}-{last}")
+    };
     match key.split_once('/') {
         None => format!("{range}/{key}"),
         Some((ip, protocol)) => format!("{}:{range}->{range}/{protocol}", host(ip)),
@@ -275,7 +349,10 @@ mod tests {
     #[test]
     fn commands_are_cut() {
         assert_eq!(ellipsis("sh -c 'exit 3'", 20), "sh -c 'exit 3'");
-        assert_eq!(ellipsis("sh -c 'while true; do sleep 1; done'", 20), "sh -c 'while true; …");
+        assert_eq!(
+            ellipsis("sh -c 'while true; do sleep 1; done'", 20),
+            "sh -c 'while true; …"
+        );
     }
 
     #[test]

@@ -28,14 +28,25 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 const OWN: &[Flag] = &[
-    Flag::switch("detach", "Run in the background and print the container's id").short('d'),
-    Flag::text("detach-keys", "Keys that leave the container without stopping it")
-        .default("ctrl-p,ctrl-q"),
+    Flag::switch(
+        "detach",
+        "Run in the background and print the container's id",
+    )
+    .short('d'),
+    Flag::text(
+        "detach-keys",
+        "Keys that leave the container without stopping it",
+    )
+    .default("ctrl-p,ctrl-q"),
     Flag::switch("sig-proxy", "Pass received signals on to the process").default("true"),
 ];
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
-    let presence = if matches.on("detach") { Presence::Detached } else { Presence::Attached };
+    let presence = if matches.on("detach") {
+        Presence::Detached
+    } else {
+        Presence::Attached
+    };
     if presence == Presence::Detached && !matches.all("attach").is_empty() {
         return Err(CliError::Said(
             "conflicting options: cannot specify both --attach and --detach".to_owned(),
@@ -57,16 +68,15 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
 }
 
 async fn detached(session: &Session, created: &Created) -> Result<u8, CliError> {
-    session.client.post(&start(&created.id), Payload::Empty).await?;
+    session
+        .client
+        .post(&start(&created.id), Payload::Empty)
+        .await?;
     output::line(&created.id)?;
     Ok(0)
 }
 
-async fn attached(
-    session: &Session,
-    matches: &Matches,
-    created: &Created,
-) -> Result<u8, CliError> {
+async fn attached(session: &Session, matches: &Matches, created: &Created) -> Result<u8, CliError> {
     let keys = matches.text("detach-keys").unwrap_or_default();
     let wants = |key: &str| created.body[key].as_bool().unwrap_or(false);
     let query = Query::new(&["containers", &created.id, "attach"])
@@ -74,17 +84,39 @@ async fn attached(
         .with_switch("stdin", wants("AttachStdin"))
         .with_switch("stdout", wants("AttachStdout"))
         .with_switch("stderr", wants("AttachStderr"));
-    let stdio = if matches.on("tty") { Stdio::Raw } else { Stdio::Multiplexed };
+    let stdio = if matches.on("tty") {
+        Stdio::Raw
+    } else {
+        Stdio::Multiplexed
+    };
     let wire = session.client.hijack(&query, Payload::Empty, stdio).await?;
-    let input = if wants("AttachStdin") { Input::Forward } else { Input::Keep };
-    let condition = if matches.on("rm") { "removed" } else { "next-exit" };
+    let input = if wants("AttachStdin") {
+        Input::Forward
+    } else {
+        Input::Keep
+    };
+    let condition = if matches.on("rm") {
+        "removed"
+    } else {
+        "next-exit"
+    };
     // Asked before the start: a short life must not end unnoticed.
     let exit = Exit::of(session, &created.id, condition).await?;
     let conversation = Conversation::start(wire, input, DetachKeys::parse(keys)?)?;
-    session.client.post(&start(&created.id), Payload::Empty).await?;
-    let signals = if matches.on("sig-proxy") { Signals::Proxied } else { Signals::Kept };
+    session
+        .client
+        .post(&start(&created.id), Payload::Empty)
+        .await?;
+    let signals = if matches.on("sig-proxy") {
+        Signals::Proxied
+    } else {
+        Signals::Kept
+    };
     let target = Target::Container(created.id.clone());
-    match conversation.follow(&session.client, &target, signals).await? {
+    match conversation
+        .follow(&session.client, &target, signals)
+        .await?
+    {
         Ended::Detached => Ok(0),
         Ended::Output => exit.code().await,
     }
@@ -102,13 +134,12 @@ pub(super) struct Exit {
 
 impl Exit {
     /// Asks to be told; the daemon answers at once and sends the code when it is known.
-    pub(super) async fn of(
-        session: &Session,
-        id: &str,
-        condition: &str,
-    ) -> Result<Self, CliError> {
+    pub(super) async fn of(session: &Session, id: &str, condition: &str) -> Result<Self, CliError> {
         let query = Query::new(&["containers", id, "wait"]).with("condition", condition);
-        let response = session.client.send(Method::POST, &query, Payload::Empty).await?;
+        let response = session
+            .client
+            .send(Method::POST, &query, Payload::Empty)
+            .await?;
         Ok(Self { query, response })
     }
 
@@ -120,7 +151,9 @@ impl Exit {
             why: error.to_string(),
         })?;
         if let Some(message) = answer["Error"]["Message"].as_str() {
-            return Err(CliError::Said(format!("Error waiting for container: {message}")));
+            return Err(CliError::Said(format!(
+                "Error waiting for container: {message}"
+            )));
         }
         // Exit codes are one byte; 255 stands for what is none.
         let code = answer["StatusCode"].as_i64().unwrap_or(125);

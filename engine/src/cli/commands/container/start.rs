@@ -24,8 +24,11 @@ pub(crate) static COMMAND: Command = Command {
 
 const OPTIONS: &[Flag] = &[
     Flag::switch("attach", "Attach STDOUT and STDERR, and pass signals on").short('a'),
-    Flag::text("detach-keys", "Keys that leave the container without stopping it")
-        .default("ctrl-p,ctrl-q"),
+    Flag::text(
+        "detach-keys",
+        "Keys that leave the container without stopping it",
+    )
+    .default("ctrl-p,ctrl-q"),
     Flag::switch("interactive", "Attach STDIN").short('i'),
 ];
 
@@ -52,12 +55,17 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     if failed.is_empty() {
         return Ok(0);
     }
-    Err(CliError::Said(format!("Error: failed to start containers: {}", failed.join(", "))))
+    Err(CliError::Said(format!(
+        "Error: failed to start containers: {}",
+        failed.join(", ")
+    )))
 }
 
 async fn attached(session: &Session, matches: &Matches, name: &str) -> Result<u8, CliError> {
     let client = &session.client;
-    let inspect = client.get(&Query::new(&["containers", name, "json"])).await?;
+    let inspect = client
+        .get(&Query::new(&["containers", name, "json"]))
+        .await?;
     let id = inspect["Id"].as_str().unwrap_or(name);
     let tty = inspect["Config"]["Tty"].as_bool().unwrap_or(false);
     let stdin = matches.on("interactive") && inspect["Config"]["OpenStdin"] == true;
@@ -73,9 +81,14 @@ async fn attached(session: &Session, matches: &Matches, name: &str) -> Result<u8
     let keys = DetachKeys::parse(matches.text("detach-keys").unwrap_or_default())?;
     let input = if stdin { Input::Forward } else { Input::Keep };
     let conversation = Conversation::start(wire, input, keys)?;
-    client.post(&Query::new(&["containers", id, "start"]), Payload::Empty).await?;
+    client
+        .post(&Query::new(&["containers", id, "start"]), Payload::Empty)
+        .await?;
     let target = Target::Container(id.to_owned());
-    match conversation.follow(client, &target, Signals::Proxied).await? {
+    match conversation
+        .follow(client, &target, Signals::Proxied)
+        .await?
+    {
         Ended::Detached => Ok(0),
         Ended::Output => exit.code().await,
     }

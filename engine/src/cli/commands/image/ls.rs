@@ -24,8 +24,13 @@ pub(crate) static COMMAND: Command = Command {
 const OPTIONS: &[Flag] = &[
     Flag::switch("all", "Show intermediate images too").short('a'),
     Flag::switch("digests", "Show digests"),
-    Flag::list("filter", "Show only what fits a condition").short('f').word("filter"),
-    Flag::text("format", "\"table\", \"json\", a Go template or \"table TEMPLATE\""),
+    Flag::list("filter", "Show only what fits a condition")
+        .short('f')
+        .word("filter"),
+    Flag::text(
+        "format",
+        "\"table\", \"json\", a Go template or \"table TEMPLATE\"",
+    ),
     Flag::switch("no-trunc", "Do not shorten"),
     Flag::switch("quiet", "Show only ids").short('q'),
 ];
@@ -60,15 +65,40 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         conditions.push(format!("reference={name}"));
     }
     let query = Query::new(&["images", "json"]).with_switch("all", matches.on("all"));
-    let answer = session.client.get(&filters::add(query, &conditions)?).await?;
+    let answer = session
+        .client
+        .get(&filters::add(query, &conditions)?)
+        .await?;
     let digests = matches.on("digests")
-        || matches.text("format").is_some_and(|format| format.contains(".Digest"));
-    let names = if digests { Names::WithDigests } else { Names::Tags };
-    let ids = if matches.on("no-trunc") { Ids::Whole } else { Ids::Short };
-    let rows: Vec<Row> =
-        answer.as_array().into_iter().flatten().flat_map(|image| rows(image, names, ids)).collect();
-    let listing = if matches.on("digests") { WITH_DIGESTS } else { LISTING };
-    let format = if matches.on("quiet") { Some("{{.ID}}") } else { matches.text("format") };
+        || matches
+            .text("format")
+            .is_some_and(|format| format.contains(".Digest"));
+    let names = if digests {
+        Names::WithDigests
+    } else {
+        Names::Tags
+    };
+    let ids = if matches.on("no-trunc") {
+        Ids::Whole
+    } else {
+        Ids::Short
+    };
+    let rows: Vec<Row> = answer
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|image| rows(image, names, ids))
+        .collect();
+    let listing = if matches.on("digests") {
+        WITH_DIGESTS
+    } else {
+        LISTING
+    };
+    let format = if matches.on("quiet") {
+        Some("{{.ID}}")
+    } else {
+        matches.text("format")
+    };
     listing.print(&rows, format)?;
     Ok(0)
 }
@@ -94,7 +124,11 @@ pub(crate) enum Ids {
 /// The rows of one image of the API's list.
 pub(crate) fn rows(image: &Value, names: Names, ids: Ids) -> Vec<Row> {
     let list = |key: &str| -> Vec<&str> {
-        let names = image[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let names = image[key]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
         names.filter(|name| !name.starts_with("<none>")).collect()
     };
     let digests = list("RepoDigests");
@@ -109,7 +143,13 @@ pub(crate) fn rows(image: &Value, names: Names, ids: Ids) -> Vec<Row> {
     for tag in list("RepoTags") {
         let parsed = reference::parse(tag);
         let digest = digest_of(parsed.name).filter(|_| names == Names::WithDigests);
-        rows.push(row(image, ids, parsed.name, parsed.version.unwrap_or(none), digest));
+        rows.push(row(
+            image,
+            ids,
+            parsed.name,
+            parsed.version.unwrap_or(none),
+            digest,
+        ));
     }
     if rows.is_empty() {
         match digests.first().map(|digest| reference::parse(digest)) {
@@ -128,20 +168,32 @@ fn row(image: &Value, ids: Ids, repository: &str, tag: &str, digest: Option<&str
     };
     let size = image["Size"].as_f64().unwrap_or_default();
     let shared = image["SharedSize"].as_f64().unwrap_or(-1.0);
-    let unique = if shared < 0.0 { "N/A".to_owned() } else { amount::decimal(size - shared) };
+    let unique = if shared < 0.0 {
+        "N/A".to_owned()
+    } else {
+        amount::decimal(size - shared)
+    };
     let containers = image["Containers"].as_i64().filter(|count| *count >= 0);
     Row::new([
         ("Repository", repository.into()),
         ("Tag", tag.into()),
         ("Digest", digest.unwrap_or("<none>").into()),
-        ("ID", id(image["Id"].as_str().unwrap_or_default(), ids).into()),
+        (
+            "ID",
+            id(image["Id"].as_str().unwrap_or_default(), ids).into(),
+        ),
         ("CreatedSince", age::ago(created).into()),
         ("CreatedAt", age::moment(created).into()),
         ("Size", amount::short(size).into()),
         ("VirtualSize", amount::decimal(size).into()),
         ("SharedSize", bytes("SharedSize").into()),
         ("UniqueSize", unique.into()),
-        ("Containers", containers.map_or("N/A".to_owned(), |count| count.to_string()).into()),
+        (
+            "Containers",
+            containers
+                .map_or("N/A".to_owned(), |count| count.to_string())
+                .into(),
+        ),
     ])
 }
 
@@ -166,7 +218,12 @@ mod tests {
             .iter()
             .map(|row| {
                 let field = |key: &str| row.fields[key].as_str().unwrap().to_owned();
-                format!("{}:{}@{}", field("Repository"), field("Tag"), field("Digest"))
+                format!(
+                    "{}:{}@{}",
+                    field("Repository"),
+                    field("Tag"),
+                    field("Digest")
+                )
             })
             .collect()
     }
@@ -175,8 +232,14 @@ mod tests {
     fn an_image_has_a_row_for_each_name() {
         let image = json!({"Id": "sha256:0", "RepoTags": ["a:1", "r:5000/a:2"],
                            "RepoDigests": ["a@sha256:9"]});
-        assert_eq!(names(image.clone(), Names::Tags), ["a:1@<none>", "r:5000/a:2@<none>"]);
-        assert_eq!(names(image, Names::WithDigests), ["a:1@sha256:9", "r:5000/a:2@<none>"]);
+        assert_eq!(
+            names(image.clone(), Names::Tags),
+            ["a:1@<none>", "r:5000/a:2@<none>"]
+        );
+        assert_eq!(
+            names(image, Names::WithDigests),
+            ["a:1@sha256:9", "r:5000/a:2@<none>"]
+        );
     }
 
     #[test]

@@ -34,7 +34,9 @@ const OPTIONS: &[Flag] = &[
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let name = &matches.operands[0];
     if matches.on("all-tags") && reference::parse(name).version.is_some() {
-        return Err(CliError::Said("tag can't be used with --all-tags/-a".to_owned()));
+        return Err(CliError::Said(
+            "tag can't be used with --all-tags/-a".to_owned(),
+        ));
     }
     if matches.on("all-tags") {
         let query = Query::new(&["images", "create"])
@@ -42,7 +44,11 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
             .with_some("platform", matches.text("platform"));
         return show(session, &query, Loudness::Output).await.map(|()| 0);
     }
-    let loudness = if matches.on("quiet") { Loudness::Quiet } else { Loudness::Output };
+    let loudness = if matches.on("quiet") {
+        Loudness::Quiet
+    } else {
+        Loudness::Output
+    };
     if reference::parse(name).version.is_none() && loudness == Loudness::Output {
         output::line("Using default tag: latest")?;
     }
@@ -84,7 +90,10 @@ pub(crate) async fn show(
     query: &Query,
     loudness: Loudness,
 ) -> Result<(), CliError> {
-    let response = session.client.send(Method::POST, query, Payload::Empty).await?;
+    let response = session
+        .client
+        .send(Method::POST, query, Payload::Empty)
+        .await?;
     show_messages(Messages::new(query, response), loudness).await
 }
 
@@ -94,7 +103,11 @@ pub(crate) async fn show_messages(
     loudness: Loudness,
 ) -> Result<(), CliError> {
     let screen = |terminal: bool| {
-        if terminal { Screen::Terminal(tty::width()) } else { Screen::Plain }
+        if terminal {
+            Screen::Terminal(tty::width())
+        } else {
+            Screen::Plain
+        }
     };
     let mut shown: Progress<Box<dyn std::io::Write>> = match loudness {
         Loudness::Output => Progress::new(Box::new(stdout()), screen(tty::has_output())),

@@ -22,8 +22,7 @@ pub(crate) static COMMAND: Command = Command {
     run: |session, matches| Box::pin(run(session, matches)),
 };
 
-const OPTIONS: &[Flag] =
-    &[Flag::text("format", "\"json\" or a Go template").short('f')];
+const OPTIONS: &[Flag] = &[Flag::text("format", "\"json\" or a Go template").short('f')];
 
 /// `Docker version …`
 pub(crate) fn one_line() -> String {
