@@ -5,9 +5,14 @@
 //! the machine is ever run for a verdict. Verdicts leave as data: sentences are made in `web`.
 //! The vocabulary for authors is `docs/exercises.md`.
 
+mod binding;
+mod check;
 pub mod compare;
 pub mod exercise;
 pub mod fact;
+pub mod plan;
 pub mod probe;
 pub mod protocol;
+mod round;
 pub mod verdict;
+pub mod watch;

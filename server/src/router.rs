@@ -6,18 +6,25 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::timeout::TimeoutLayer;
 
 use crate::app::Shared;
 use crate::error::Failure;
-use crate::routes::{assets, checks, machine, pages};
+use crate::routes::{assets, checks, machine, pages, terminal};
+use crate::session::cookie::Token;
 use crate::session::{learner, origin};
 
 /// What a browser may load and where it may send: only this server, nothing inline.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+fn policy(nonce: &StyleNonce) -> String {
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{}'; img-src 'self' data:; \
+         font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'",
+        nonce.0
+    )
+}
 
 /// Bodies are answers and empty posts.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -42,7 +49,9 @@ pub(crate) fn router(app: Shared) -> Router {
             PATIENCE,
         ));
     // Sockets live as long as their page.
-    let sockets = Router::new().route("/tp/{module}/{tp}/checks", get(checks::socket));
+    let sockets = Router::new()
+        .route("/tp/{module}/{tp}/checks", get(checks::socket))
+        .route("/tp/{module}/{tp}/terminal/{name}", get(terminal::socket));
     pages
         .merge(sockets)
         .layer(from_fn_with_state(app.clone(), learner::attach))
@@ -51,12 +60,23 @@ pub(crate) fn router(app: Shared) -> Router {
         .with_state(app)
 }
 
+/// What style elements made by scripts must carry; pages repeat it to their scripts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StyleNonce(pub(crate) String);
+
 /// Headers of every answer.
-async fn headers(request: Request, next: Next) -> Response {
+async fn headers(mut request: Request, next: Next) -> Response {
+    let nonce = match Token::draw() {
+        Ok(token) => StyleNonce(token.into_text()),
+        Err(error) => return Failure::Random(error).into_response(),
+    };
+    let policy = policy(&nonce);
+    request.extensions_mut().insert(nonce);
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    let fixed: [(HeaderName, &'static str); 6] = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+    let policy = HeaderValue::from_str(&policy).expect("a nonce is hexadecimal digits");
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    let fixed: [(HeaderName, &'static str); 5] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),

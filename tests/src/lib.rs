@@ -8,3 +8,4 @@ pub mod executable;
 pub mod host;
 pub mod platform;
 pub mod scratch;
+pub mod terminal;

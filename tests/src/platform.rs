@@ -101,6 +101,16 @@ impl Platform {
         self.request("GET", path, &all)
     }
 
+    /// The cookie of a new learner, as a header's value.
+    #[track_caller]
+    pub fn learner(&self) -> String {
+        let answer = self.get("/", &[]);
+        let cookie = answer
+            .header("set-cookie")
+            .expect("who arrives is given a cookie");
+        cookie.split(';').next().unwrap_or_default().to_owned()
+    }
+
     /// Any request, with exactly these header lines.
     #[track_caller]
     pub fn request(&self, method: &str, path: &str, headers: &[&str]) -> Answer {

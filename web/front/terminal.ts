@@ -1,5 +1,6 @@
 // The right half of an exercise's page: its terminals, and the line that gives them room.
 
+import "./csp";
 import "@xterm/xterm/css/xterm.css";
 import "./terminal.css";
 import { commands } from "./commands";

@@ -114,6 +114,17 @@ pub fn interrupt_byte(master: BorrowedFd<'_>) -> Result<Option<u8>, SysError> {
     Ok((modes.c_lflag & libc::ISIG != 0).then_some(modes.c_cc[libc::VINTR]))
 }
 
+/// How many bytes typed into the terminal its programs have not read; see `FIONREAD` in
+/// ioctl_tty(2).
+pub fn unread_input(master: BorrowedFd<'_>) -> Result<usize, SysError> {
+    let slave = peer(master)?;
+    let mut unread: libc::c_int = 0;
+    // SAFETY: FIONREAD writes one int through the pointer, which a live local provides.
+    let ret = unsafe { libc::ioctl(slave.as_raw_fd(), libc::FIONREAD, &raw mut unread) };
+    SysError::check("ioctl FIONREAD", ret.into())?;
+    Ok(usize::try_from(unread).unwrap_or(0))
+}
+
 /// Sends SIGINT to the terminal's foreground programs and drops the input they have not read.
 ///
 /// For the case where the terminal's input buffer is full, so that the interrupt byte itself

@@ -9,6 +9,7 @@ pub mod load;
 pub mod period;
 pub mod problem;
 pub mod schema;
+pub mod variables;
 
 pub use expectation::{Expectation, Operators, Value};
 pub use load::{Source, load};

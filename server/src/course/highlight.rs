@@ -49,7 +49,7 @@ pub(crate) fn block(fence: &Fence, code: &str) -> String {
         (language, _) => coloured(language, code),
     };
     let run = match fence.run {
-        Run::Offered => " code-run",
+        Run::Offered => " data-run=\"\"",
         Run::No => "",
     };
     let language: String = fence
@@ -58,7 +58,7 @@ pub(crate) fn block(fence: &Fence, code: &str) -> String {
         .filter(char::is_ascii_alphanumeric)
         .collect();
     format!(
-        "<div class=\"code code-{language}{run}\"><pre><code>{inner}</code></pre></div>\n",
+        "<pre class=\"code code-{language}\"{run}><code>{inner}</code></pre>\n",
         language = if language.is_empty() {
             "text"
         } else {
@@ -179,8 +179,8 @@ mod tests {
 
     #[test]
     fn only_marked_blocks_may_be_run() {
-        assert!(block(&Fence::parse("console run"), "ls\n").contains("code-run"));
-        assert!(!block(&Fence::parse("sh"), "ls\n").contains("code-run"));
+        assert!(block(&Fence::parse("console run"), "ls\n").contains("data-run"));
+        assert!(!block(&Fence::parse("sh"), "ls\n").contains("data-run"));
     }
 
     #[test]

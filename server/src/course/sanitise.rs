@@ -9,7 +9,6 @@ use ammonia::{Builder, UrlRelative};
 /// Classes that the renderer writes; authors cannot bring others.
 const CLASSES: &[&str] = &[
     "code",
-    "code-run",
     "note",
     "note-title",
     "note-note",
@@ -88,6 +87,7 @@ static LIST: LazyLock<Builder<'static>> = LazyLock::new(|| {
         [
             ("a", HashSet::from(["href"])),
             ("img", HashSet::from(["src", "alt", "width", "height"])),
+            ("pre", HashSet::from(["data-run"])),
             ("ol", HashSet::from(["start"])),
             ("th", HashSet::from(["scope", "colspan", "rowspan"])),
             ("td", HashSet::from(["colspan", "rowspan"])),

@@ -4,4 +4,5 @@ pub(crate) mod assets;
 pub(crate) mod checks;
 pub(crate) mod machine;
 pub(crate) mod pages;
+pub(crate) mod terminal;
 pub(crate) mod verdicts;

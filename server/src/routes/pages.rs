@@ -1,5 +1,6 @@
 //! The pages of the course.
 
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
@@ -19,12 +20,14 @@ use crate::course::markdown::{self, Rendered};
 use crate::course::{Module, Step, StepBody};
 use crate::error::Failure;
 use crate::progress::{ExerciseState, Overview, Reached};
+use crate::router::StyleNonce;
 use crate::session::Learner;
 
 /// `GET /`.
 pub(crate) async fn home(
     State(app): State<Shared>,
     Learner(learner): Learner,
+    Extension(nonce): Extension<StyleNonce>,
 ) -> Result<Html<String>, Failure> {
     let overview = app.progress.overview(learner).await?;
     let modules = app.course.modules.iter().map(|module| ModuleCard {
@@ -35,7 +38,7 @@ pub(crate) async fn home(
         done: done(module, &overview),
     });
     page(&HomePage {
-        frame: frame(&web::messages::say("page.home", &[]), Vec::new()),
+        frame: frame(&web::messages::say("page.home", &[]), Vec::new(), nonce),
         resume: resume(&app, &overview),
         modules: modules.collect(),
         faults: app
@@ -52,12 +55,13 @@ pub(crate) async fn module(
     State(app): State<Shared>,
     Learner(learner): Learner,
     Path(slug): Path<String>,
+    Extension(nonce): Extension<StyleNonce>,
 ) -> Result<Html<String>, Failure> {
     let module = app.course.module(&slug).ok_or(Failure::NotFound)?;
     let overview = app.progress.overview(learner).await?;
     let steps = module.steps.iter();
     page(&ModulePage {
-        frame: frame(&module.title, vec![home_crumb()]),
+        frame: frame(&module.title, vec![home_crumb()], nonce),
         place: module.name.place,
         title: module.title.clone(),
         summary: module.summary.clone(),
@@ -74,6 +78,7 @@ pub(crate) async fn lesson(
     State(app): State<Shared>,
     Learner(learner): Learner,
     Path((module, slug)): Path<(String, String)>,
+    Extension(nonce): Extension<StyleNonce>,
 ) -> Result<Html<String>, Failure> {
     let place = app.course.lesson(&module, &slug).ok_or(Failure::NotFound)?;
     let body = match &place.step.body {
@@ -85,7 +90,7 @@ pub(crate) async fn lesson(
     app.progress.opened(learner.clone(), id.clone()).await?;
     let overview = app.progress.overview(learner).await?;
     page(&LessonPage {
-        frame: step_frame(&place),
+        frame: step_frame(&place, nonce),
         title: place.step.title.clone(),
         summary: place.step.summary.clone(),
         contents: contents(body),
@@ -114,6 +119,7 @@ pub(crate) async fn exercise(
     State(app): State<Shared>,
     Learner(learner): Learner,
     Path((module, slug)): Path<(String, String)>,
+    Extension(nonce): Extension<StyleNonce>,
 ) -> Result<Html<String>, Failure> {
     let place = app
         .course
@@ -128,10 +134,16 @@ pub(crate) async fn exercise(
     app.progress.opened(learner.clone(), id.clone()).await?;
     app.progress.begun(learner.clone(), id.clone()).await?;
     let state = app.progress.exercise(learner, id).await?;
-    page(&exercise_page(&app, &place, tp, &state))
+    page(&exercise_page(&app, &place, tp, &state, nonce))
 }
 
-fn exercise_page(app: &App, place: &Place<'_>, tp: &Tp, state: &ExerciseState) -> ExercisePage {
+fn exercise_page(
+    app: &App,
+    place: &Place<'_>,
+    tp: &Tp,
+    state: &ExerciseState,
+    nonce: StyleNonce,
+) -> ExercisePage {
     let exercise = &tp.exercise;
     let passed = |id: &str| state.items.get(id).is_some_and(|known| known.passed);
     let minutes = exercise.duration.minutes().to_string();
@@ -161,7 +173,7 @@ fn exercise_page(app: &App, place: &Place<'_>, tp: &Tp, state: &ExerciseState) -
             body_html: html.clone(),
         });
     ExercisePage {
-        frame: step_frame(place),
+        frame: step_frame(place, nonce),
         title: exercise.title.clone(),
         duration: web::messages::say("page.minutes", &[("minutes", &minutes)]),
         body_html: tp.statement.html.clone(),
@@ -181,11 +193,12 @@ fn page(view: &impl Template) -> Result<Html<String>, Failure> {
     Ok(Html(view.render()?))
 }
 
-fn frame(title: &str, trail: Vec<Crumb>) -> Frame {
+fn frame(title: &str, trail: Vec<Crumb>, nonce: StyleNonce) -> Frame {
     Frame {
         title: title.to_owned(),
         trail,
         assets: assets::addresses(),
+        style_nonce: nonce.0,
     }
 }
 
@@ -196,12 +209,12 @@ fn home_crumb() -> Crumb {
     }
 }
 
-fn step_frame(place: &Place<'_>) -> Frame {
+fn step_frame(place: &Place<'_>, nonce: StyleNonce) -> Frame {
     let module = Crumb {
         title: place.module.title.clone(),
         href: place.module.href(),
     };
-    frame(&place.step.title, vec![home_crumb(), module])
+    frame(&place.step.title, vec![home_crumb(), module], nonce)
 }
 
 fn contents(body: &Rendered) -> Vec<lesson::Heading> {

@@ -40,6 +40,11 @@ impl Token {
         well_formed.then(|| Self(value.to_owned()))
     }
 
+    /// Its digits.
+    pub(crate) fn into_text(self) -> String {
+        self.0
+    }
+
     /// What is stored of it.
     pub(crate) fn hash(&self) -> TokenHash {
         TokenHash(Sha256::digest(self.0.as_bytes()).into())

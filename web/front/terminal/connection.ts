@@ -8,7 +8,9 @@ import * as frames from "./frames";
 export type Link =
   | { state: "connecting" }
   | { state: "online" }
-  | { state: "offline"; since: number };
+  | { state: "offline"; since: number }
+  /** The server said why; asked again later. */
+  | { state: "refused" };
 
 /** Whoever draws. */
 export interface Screen {
@@ -23,6 +25,8 @@ export interface Screen {
 
 const FIRST_DELAY = 250;
 const LONGEST_DELAY = 5000;
+// Close code 1013 of RFC 6455's registry.
+const TRY_AGAIN_LATER = 1013;
 const CHUNK = 32 * 1024;
 
 export class Connection {
@@ -89,8 +93,8 @@ export class Connection {
     socket.onmessage = (event) => {
       if (socket === this.#socket && event.data instanceof ArrayBuffer) this.#take(socket, event.data);
     };
-    socket.onclose = () => {
-      if (socket === this.#socket) this.#lost();
+    socket.onclose = (event) => {
+      if (socket === this.#socket) this.#lost(event.code);
     };
     this.#socket = socket;
   }
@@ -132,11 +136,16 @@ export class Connection {
     this.#screen.link({ state: "online" });
   }
 
-  #lost(): void {
+  #lost(code: number): void {
     this.#socket = null;
     if (this.#ended) return;
     if (this.#since === 0) this.#since = Date.now();
-    this.#screen.link({ state: "offline", since: this.#since });
+    if (code === TRY_AGAIN_LATER) {
+      this.#delay = LONGEST_DELAY;
+      this.#screen.link({ state: "refused" });
+    } else {
+      this.#screen.link({ state: "offline", since: this.#since });
+    }
     const wait = this.#delay * (0.8 + 0.4 * Math.random());
     this.#delay = Math.min(this.#delay * 1.7, LONGEST_DELAY);
     this.#timer = window.setTimeout(() => this.#connect(), wait);

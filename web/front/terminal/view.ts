@@ -155,7 +155,7 @@ export class View implements Screen {
       this.#around.status(this, say("terminal.connecting"));
     } else if (link.state === "online") {
       this.#around.status(this, "");
-    } else {
+    } else if (link.state === "offline") {
       const tell = () => {
         const seconds = Math.round((Date.now() - link.since) / 1000);
         this.#around.status(this, say("terminal.offline", { seconds }));

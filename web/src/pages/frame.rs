@@ -9,6 +9,8 @@ pub struct Frame {
     pub trail: Vec<Crumb>,
     /// Addresses of the embedded assets.
     pub assets: Assets,
+    /// What style elements made by scripts must carry; new for each answer.
+    pub style_nonce: String,
 }
 
 /// One step of the trail.

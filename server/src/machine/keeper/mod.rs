@@ -12,5 +12,7 @@ mod ring;
 mod screen;
 mod terminal;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod wire;
+
+pub(crate) use screen::Size;

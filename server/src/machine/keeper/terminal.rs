@@ -17,6 +17,8 @@ use super::screen::{Screen, Size};
 pub(super) const WINDOW: u64 = 256 * 1024;
 /// Input that the shell has not read yet; beyond it clients are not read.
 const MAX_INPUT: usize = 64 * 1024;
+/// Input unread by the shell that may hide an interrupt; the line discipline holds 4096 bytes.
+const STUCK_INPUT: usize = 2048;
 /// Output read in one turn of the loop, so that one loud terminal does not silence the others.
 const TURN: usize = 64 * 1024;
 /// While nobody looks, a turn is at most this often: a forgotten `yes` must not cost a core.
@@ -221,7 +223,7 @@ impl Terminal {
         }
         self.screen.resize(size);
         if let Life::Running { master, .. } = &self.life
-            && let Err(error) = pty::set_window_size(master.as_fd(), window(size))
+            && let Err(error) = pty::set_window_size(master.as_fd(), size.window())
         {
             tracing::warn!(terminal = self.name, %error, "the window keeps its size");
         }
@@ -335,28 +337,25 @@ impl Terminal {
     }
 
     /// Ctrl-C must pass although the program does not read what was typed before it.
+    ///
+    /// The line discipline looks at a byte only when its buffer has room for it, so behind a long
+    /// paste the interrupt byte is neither a signal nor read.
     fn interrupt_if_stuck(&mut self, bytes: &[u8]) {
         let Life::Running { master, .. } = &self.life else {
             return;
         };
-        if self.input.is_empty() {
+        let byte = pty::interrupt_byte(master.as_fd()).ok().flatten();
+        if !byte.is_some_and(|byte| bytes.contains(&byte)) {
             return;
         }
-        let byte = pty::interrupt_byte(master.as_fd()).ok().flatten();
-        if byte.is_some_and(|byte| bytes.contains(&byte)) {
-            if let Err(error) = pty::interrupt(master.as_fd()) {
-                tracing::warn!(terminal = self.name, %error, "cannot interrupt");
-            }
-            self.input.clear();
+        let unread = pty::unread_input(master.as_fd()).unwrap_or(0);
+        if self.input.is_empty() && unread < STUCK_INPUT {
+            return;
         }
-    }
-}
-
-/// The size as the kernel wants it.
-pub(super) fn window(size: Size) -> pty::WindowSize {
-    pty::WindowSize {
-        cols: size.cols(),
-        rows: size.rows(),
+        if let Err(error) = pty::interrupt(master.as_fd()) {
+            tracing::warn!(terminal = self.name, %error, "cannot interrupt");
+        }
+        self.input.clear();
     }
 }
 

@@ -1,6 +1,8 @@
 //! A redraw must give the same picture on another terminal, now and after what comes next.
 
-use super::*;
+use super::picture::{SCROLLBACK_BYTES, SCROLLBACK_ROWS, Screen};
+use super::probe;
+use super::size::Size;
 
 fn drawn(size: Size, bytes: &[u8]) -> Screen {
     let mut screen = Screen::new(size);
@@ -81,12 +83,12 @@ fn the_scrollback_is_drawn_again_within_bounds() {
 
 #[test]
 fn sizes_are_clamped() {
-    assert_eq!(Size::clamped(0, 0), Size { cols: 2, rows: 1 });
-    let most = Size {
-        cols: 500,
-        rows: 200,
+    let shape = |cols, rows| {
+        let size = Size::clamped(cols, rows);
+        (size.cols(), size.rows())
     };
-    assert_eq!(Size::clamped(u16::MAX, u16::MAX), most);
+    assert_eq!(shape(0, 0), (2, 1));
+    assert_eq!(shape(u16::MAX, u16::MAX), (500, 200));
 }
 
 #[test]

@@ -12,29 +12,28 @@ use serde_json::{Value, json};
 use super::super::events;
 use super::super::household::{Household, NoShell, Shell, Then};
 use super::super::screen::Size;
-use super::super::terminal::window;
 use super::super::wire::{Deframer, FromClient, FromKeeper, MAX_FROM_KEEPER, frame};
-use super::{SOON, describe};
+use super::SOON;
 
 /// What runs in a terminal.
-pub(super) struct Plain {
+pub(crate) struct Plain {
     argv: Vec<String>,
     stop: UnixStream,
 }
 
 /// A command line instead of a shell.
-pub(super) fn command(argv: &[&str]) -> Vec<String> {
+pub(crate) fn command(argv: &[&str]) -> Vec<String> {
     argv.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// A bash without anybody's start files.
-pub(super) fn bash() -> Vec<String> {
+pub(crate) fn bash() -> Vec<String> {
     command(&["bash", "--norc", "--noprofile"])
 }
 
 impl Household for Plain {
     fn open_shell(&mut self, _terminal: &str, size: Size) -> Result<Shell, NoShell> {
-        let pair = kernel::pty::open(window(size)).map_err(|e| NoShell(e.to_string()))?;
+        let pair = kernel::pty::open(size.window()).map_err(|e| NoShell(e.to_string()))?;
         let end = || Stdio::from(pair.slave.try_clone().unwrap());
         let mut child = Command::new("setsid")
             .arg("--ctty")
@@ -78,14 +77,14 @@ impl Household for Plain {
 }
 
 /// A keeper's loop on a thread of its own; ends with this value.
-pub(super) struct Running {
+pub(crate) struct Running {
     path: std::path::PathBuf,
     stop: Option<UnixStream>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// Starts the loop with `argv` as everybody's shell.
-pub(super) fn start(argv: Vec<String>) -> Running {
+pub(crate) fn start(argv: Vec<String>) -> Running {
     use std::sync::atomic::{AtomicU32, Ordering};
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -107,8 +106,13 @@ pub(super) fn start(argv: Vec<String>) -> Running {
 }
 
 impl Running {
+    /// The loop's socket.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
     /// Opens a terminal of 80 by 24.
-    pub(super) fn open(&self, name: &str, resume: Option<u64>) -> Viewer {
+    pub(crate) fn open(&self, name: &str, resume: Option<u64>) -> Viewer {
         let line =
             json!({"open": "terminal", "name": name, "cols": 80, "rows": 24, "resume": resume});
         let mut viewer = self.connect(&line.to_string());
@@ -117,7 +121,7 @@ impl Running {
     }
 
     /// Connects and says `line`.
-    pub(super) fn connect(&self, line: &str) -> Viewer {
+    pub(crate) fn connect(&self, line: &str) -> Viewer {
         let mut stream = UnixStream::connect(&self.path).unwrap();
         stream.write_all(format!("{line}\n").as_bytes()).unwrap();
         let short = Duration::from_millis(20);
@@ -150,40 +154,40 @@ impl Drop for Running {
 }
 
 /// Whether a viewer says what it has drawn.
-pub(super) enum Acks {
+pub(crate) enum Acks {
     Always,
     Never,
 }
 
 /// A client that keeps all it reads and fails at the first wrong number.
-pub(super) struct Viewer {
+pub(crate) struct Viewer {
     stream: UnixStream,
     cutter: Deframer,
-    pub(super) acks: Acks,
-    pub(super) seq: u64,
-    pub(super) acked: u64,
-    pub(super) received: usize,
-    pub(super) text: String,
+    pub(crate) acks: Acks,
+    pub(crate) seq: u64,
+    pub(crate) acked: u64,
+    pub(crate) received: usize,
+    pub(crate) text: String,
     notices: Vec<String>,
-    pub(super) screens: u32,
-    pub(super) size: Option<(u16, u16)>,
+    pub(crate) screens: u32,
+    pub(crate) size: Option<(u16, u16)>,
     ended: bool,
 }
 
 impl Viewer {
-    pub(super) fn send(&mut self, message: &FromClient) {
+    pub(crate) fn send(&mut self, message: &FromClient) {
         self.send_raw(&frame(&message.message()));
     }
 
-    pub(super) fn send_raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
     }
 
-    pub(super) fn type_line(&mut self, line: &str) {
+    pub(crate) fn type_line(&mut self, line: &str) {
         self.send(&FromClient::Input(format!("{line}\r").into_bytes()));
     }
 
-    pub(super) fn ack(&mut self) {
+    pub(crate) fn ack(&mut self) {
         self.acked = self.seq;
         self.send(&FromClient::Ack(self.seq));
     }
@@ -209,10 +213,9 @@ impl Viewer {
     }
 
     fn take(&mut self, frame: FromKeeper) {
-        let kind = describe(&frame);
         match frame {
             FromKeeper::Output { seq, bytes } => {
-                assert_eq!(seq, self.seq + 1, "{kind}: a byte was lost or doubled");
+                assert_eq!(seq, self.seq + 1, "a byte was lost or doubled");
                 self.seq += bytes.len() as u64;
                 self.text.push_str(&String::from_utf8_lossy(&bytes));
             }
@@ -222,10 +225,7 @@ impl Viewer {
                 rows,
                 bytes,
             } => {
-                assert!(
-                    seq >= self.seq,
-                    "{kind}: the screen is older than the output"
-                );
+                assert!(seq >= self.seq, "the screen is older than the output");
                 if self.acked == 0 {
                     self.acked = seq;
                 }
@@ -261,13 +261,13 @@ impl Viewer {
 
     /// Reads until the text has `what`.
     #[track_caller]
-    pub(super) fn wait_for(&mut self, what: &str) {
+    pub(crate) fn wait_for(&mut self, what: &str) {
         self.until(what, |viewer| viewer.text.contains(what));
     }
 
     /// Reads until a notice has `what`, and gives it.
     #[track_caller]
-    pub(super) fn wait_notice(&mut self, what: &str) -> String {
+    pub(crate) fn wait_notice(&mut self, what: &str) -> String {
         let found = |viewer: &Self| viewer.notices.iter().position(|n| n.contains(what));
         self.until(what, |viewer| found(viewer).is_some());
         let place = found(self).unwrap();
@@ -276,7 +276,7 @@ impl Viewer {
 
     /// Reads until the keeper closes the connection.
     #[track_caller]
-    pub(super) fn wait_end(&mut self) {
+    pub(crate) fn wait_end(&mut self) {
         let end = Instant::now() + SOON;
         while !self.ended {
             assert!(Instant::now() < end, "the connection stays open");
@@ -285,7 +285,7 @@ impl Viewer {
     }
 
     /// Reads whatever comes for a while.
-    pub(super) fn idle(&mut self, time: Duration) {
+    pub(crate) fn idle(&mut self, time: Duration) {
         let end = Instant::now() + time;
         while Instant::now() < end {
             self.step();
@@ -293,14 +293,14 @@ impl Viewer {
     }
 
     /// Disconnects; gives the number of the last byte received, and the text.
-    pub(super) fn leave(mut self) -> (u64, String) {
+    pub(crate) fn leave(mut self) -> (u64, String) {
         self.step();
         (self.seq, self.text)
     }
 
     /// The number in the last `pid=N.` that was printed.
     #[track_caller]
-    pub(super) fn pid(&mut self) -> u32 {
+    pub(crate) fn pid(&mut self) -> u32 {
         fn read(text: &str) -> Option<u32> {
             let digits = text.rsplit("pid=").next()?.split_once('.')?.0;
             digits.parse().ok()

@@ -1,57 +1,21 @@
-//! The screen of a terminal as a person would see it, kept even while nobody looks.
+//! The picture itself: bytes in, a redraw out.
 
-mod probe;
-mod replies;
-#[cfg(test)]
-mod tests;
-
-use std::num::NonZeroU16;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use replies::Replies;
+use super::probe;
+use super::replies::Replies;
+use super::size::Size;
 use vt100::capture::{BasicFormattedCaptureRange, BasicFormattedCaptureState};
 
 /// Rows above the screen that are kept and drawn again.
-const SCROLLBACK_ROWS: usize = 2000;
+pub(super) const SCROLLBACK_ROWS: usize = 2000;
 /// The part of the scrollback that a redraw carries, in bytes.
-const SCROLLBACK_BYTES: usize = 1024 * 1024;
-
-/// A terminal's size within what the emulation accepts: 2..=500 columns, 1..=200 rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Size {
-    cols: u16,
-    rows: u16,
-}
-
-impl Size {
-    /// The nearest size that is allowed.
-    pub(crate) fn clamped(cols: u16, rows: u16) -> Self {
-        Self {
-            cols: cols.clamp(2, 500),
-            rows: rows.clamp(1, 200),
-        }
-    }
-
-    /// Width in cells.
-    pub(crate) fn cols(self) -> u16 {
-        self.cols
-    }
-
-    /// Height in cells.
-    pub(crate) fn rows(self) -> u16 {
-        self.rows
-    }
-
-    fn nonzero(self) -> (NonZeroU16, NonZeroU16) {
-        let nonzero = |n| NonZeroU16::new(n).expect("sizes are clamped above zero");
-        (nonzero(self.rows), nonzero(self.cols))
-    }
-}
+pub(super) const SCROLLBACK_BYTES: usize = 1024 * 1024;
 
 /// An emulated screen: bytes in, a picture out.
 pub(crate) struct Screen {
     size: Size,
-    parser: vt100::Parser<Replies>,
+    pub(super) parser: vt100::Parser<Replies>,
 }
 
 impl Screen {
@@ -116,12 +80,6 @@ impl Screen {
         out.push_str("\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l");
         out.push_str("\x1b(B\x0f\x1b[m\x1b[0 q\r\n");
         out.into_bytes()
-    }
-
-    /// The visible text.
-    #[cfg(test)]
-    pub(crate) fn text(&self) -> String {
-        self.parser.screen().contents()
     }
 
     /// The emulation reads hostile bytes: if it panics, the picture is lost but not the keeper.

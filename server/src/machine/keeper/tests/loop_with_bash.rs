@@ -1,13 +1,12 @@
-//! The whole loop with a real bash on a real pty, and clients on a real socket.
-
-mod house;
+//! What learners rely on, sentence by sentence.
 
 use std::time::{Duration, Instant};
 
-use super::wire::{FromClient, FromKeeper};
-use house::{Running, Viewer, bash, start};
+use super::house;
+use super::house::{Running, bash, start};
 
-const SOON: Duration = Duration::from_secs(10);
+use super::super::wire::FromClient;
+use super::SOON;
 
 fn prompt() -> Running {
     start(bash())
@@ -25,7 +24,7 @@ fn a_shell_answers() {
 fn a_client_that_comes_back_loses_and_doubles_no_byte() {
     let house = prompt();
     let mut first = house.open("1", None);
-    first.type_line("stty -echo; PS1=; echo pret");
+    first.type_line("stty -echo; PS1=; echo pr''et");
     first.wait_for("pret\r\n");
     let whole = "for i in $(seq 1 4000); do echo ligne-$i; done; echo fin";
     first.type_line(whole);
@@ -75,7 +74,7 @@ fn two_clients_share_a_terminal_and_its_last_size() {
 fn a_stalled_client_stops_the_flow_and_ctrl_c_still_passes() {
     let house = prompt();
     let mut viewer = house.open("1", None);
-    viewer.type_line("echo pret");
+    viewer.type_line("echo pr''et");
     viewer.wait_for("pret\r\n");
     viewer.acks = house::Acks::Never;
     viewer.type_line("yes");
@@ -114,8 +113,10 @@ fn a_stalled_watcher_does_not_hold_the_others_back() {
 fn ctrl_c_passes_before_a_paste_that_nobody_reads() {
     let house = prompt();
     let mut viewer = house.open("1", None);
-    viewer.type_line("stty -icanon; echo pret; sleep 1000");
+    viewer.type_line("stty -icanon; echo pr''et; sleep 1000");
     viewer.wait_for("pret\r\n");
+    // Bash itself ignores an interrupt that comes before the sleep has begun.
+    viewer.idle(Duration::from_millis(300));
     viewer.send(&FromClient::Input(vec![b'x'; 20_000]));
     viewer.send(&FromClient::Input(vec![3]));
     viewer.idle(Duration::from_millis(300));
@@ -127,7 +128,7 @@ fn ctrl_c_passes_before_a_paste_that_nobody_reads() {
 fn a_large_paste_into_a_program_that_prints_does_not_lock_up() {
     let house = prompt();
     let mut viewer = house.open("1", None);
-    viewer.type_line("stty raw -echo; echo pret; head -c 600000 | tee /dev/null; stty sane");
+    viewer.type_line("stty raw -echo; echo pr''et; head -c 600000 | tee /dev/null; stty sane");
     viewer.wait_for("pret\n");
     for _ in 0..60 {
         viewer.send(&FromClient::Input(vec![b'z'; 10_000]));
@@ -189,7 +190,7 @@ fn closing_a_terminal_ends_its_shell() {
 fn an_editor_survives_a_reconnection() {
     let house = prompt();
     let mut first = house.open("1", None);
-    first.type_line("echo avant; printf '\\033[?1049h\\033[H\\033[2JEDITEUR'; read -r x; printf '\\033[?1049l'; echo apres-$x");
+    first.type_line("echo avant; printf '\\033[?1049h\\033[H\\033[2JEDIT''EUR'; read -r x; printf '\\033[?1049l'; echo apres-$x");
     first.wait_for("EDITEUR");
     drop(first);
     let mut second = house.open("1", None);
@@ -222,13 +223,4 @@ fn nobody_looking_does_not_stop_the_shell() {
     std::thread::sleep(Duration::from_millis(1500));
     let mut back = house.open("1", None);
     back.wait_for("fini-12");
-}
-
-/// What a viewer must be able to say about frames it received.
-fn describe(frame: &FromKeeper) -> &'static str {
-    match frame {
-        FromKeeper::Output { .. } => "output",
-        FromKeeper::Screen { .. } => "screen",
-        FromKeeper::Notice(_) => "notice",
-    }
 }
