@@ -14,6 +14,7 @@ mod progress;
 mod router;
 mod routes;
 mod session;
+mod watcher;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -27,6 +28,8 @@ enum Role {
     Docker,
     /// The images a platform offers, in a store that machines only read.
     Catalogue,
+    /// The checks of one exercise on one machine.
+    Watcher,
     /// A word that names no role.
     Unknown(String),
 }
@@ -47,6 +50,7 @@ impl Role {
             Some("local") => Self::Local,
             Some("docker") => Self::Docker,
             Some("catalogue") => Self::Catalogue,
+            Some("watcher") => Self::Watcher,
             _ => Self::Unknown(word.to_string_lossy().into_owned()),
         };
         (role, args.collect())
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Role::Local => local::run(&words),
         Role::Docker => engine::cli::main(words),
         Role::Catalogue => catalogue::run(words),
+        Role::Watcher => watcher::run(words),
         Role::Unknown(word) => {
             eprintln!("quai: unknown command {word:?}; try `quai local`");
             ExitCode::from(2)
