@@ -1,7 +1,7 @@
 //! Settings → running server: the words of `quai local`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::session::origin::AllowedHosts;
 
@@ -105,6 +105,14 @@ impl Config {
     pub(crate) fn database(&self) -> PathBuf {
         self.web_data().join("quai.db")
     }
+}
+
+/// Whether a catalogue can give a machine its root.
+pub(crate) fn has_machine_image(store: &Path) -> bool {
+    let tags = std::fs::read(store.join("tags.json")).unwrap_or_default();
+    let tags: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(&tags).unwrap_or_default();
+    tags.keys().any(|name| name.ends_with("quai/machine:latest"))
 }
 
 fn port(value: &OsString) -> Result<u16, UsageError> {

@@ -9,12 +9,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use kernel::lock::FileLock;
+use kernel::process::effective_uid;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use web::messages::say;
 
-use crate::app::{App, Shared};
-use crate::config::{Browser, Config, UsageError};
+use crate::app::{App, Lack, Shared};
+use crate::config::{Browser, Config, UsageError, has_machine_image};
 use crate::course::source::Source;
 use crate::course::{self, Course};
 use crate::error::chain;
@@ -22,6 +24,7 @@ use crate::machine::pool::{Capacity, Launcher, Pool};
 use crate::progress::Progress;
 use crate::router::router;
 use crate::session::watches::Watches;
+use crate::tools::doctor::{self, Level};
 
 /// Why the server does not start: one sentence with its remedy.
 #[derive(Debug)]
@@ -81,13 +84,14 @@ fn refuse_usage(error: &UsageError) -> ExitCode {
 /// What root made ready.
 struct Prepared {
     launcher: Arc<dyn Launcher>,
+    lacks: Vec<Lack>,
     /// Held until the end: a second server on the same data is refused.
-    _lock: std::fs::File,
+    _lock: FileLock,
 }
 
 /// Everything that needs root.
 fn prepare(config: &Config) -> Result<Prepared, Refused> {
-    if !is_root() {
+    if effective_uid() != 0 {
         return Err(Refused::new("root", &[]));
     }
     let shown = config.data.display().to_string();
@@ -95,18 +99,27 @@ fn prepare(config: &Config) -> Result<Prepared, Refused> {
         Refused::new("folder", &[("data", &shown), ("why", &source.to_string())])
     };
     std::fs::create_dir_all(&config.data).map_err(folder)?;
-    let lock = std::fs::File::create(config.data.join("lock")).map_err(folder)?;
-    if lock.try_lock().is_err() {
-        return Err(Refused::new("locked", &[("data", &shown)]));
-    }
+    let lock = FileLock::try_now(&config.data.join("lock")).map_err(|error| {
+        match error.source.kind() {
+            io::ErrorKind::WouldBlock => Refused::new("locked", &[("data", &shown)]),
+            _ => Refused::new("folder", &[("data", &shown), ("why", &chain(&error))]),
+        }
+    })?;
     free_port(config.port)?;
-    if !has_machine_image(config) {
+    let findings = doctor::examine(&config.data);
+    if let Some(finding) = findings.iter().find(|finding| finding.level == Level::Fail) {
+        let remedy = finding.remedy().unwrap_or_default();
+        let why = finding.sentence();
+        return Err(Refused::new("kernel", &[("why", &why), ("remedy", &remedy)]));
+    }
+    if !has_machine_image(&config.store()) {
         let store = config.store().display().to_string();
         return Err(Refused::new("images", &[("store", &store)]));
     }
     std::fs::create_dir_all(config.web_data()).map_err(folder)?;
     Ok(Prepared {
         launcher: Arc::new(NoHelper),
+        lacks: doctor::lacks(&findings),
         _lock: lock,
     })
 }
@@ -136,25 +149,10 @@ fn cannot_listen(port: u16, error: &io::Error) -> Refused {
     )
 }
 
-/// Whether the catalogue can give a machine its root.
-fn has_machine_image(config: &Config) -> bool {
-    let tags = std::fs::read(config.store().join("tags.json")).unwrap_or_default();
-    let tags: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(&tags).unwrap_or_default();
-    tags.keys()
-        .any(|name| name.ends_with("quai/machine:latest"))
-}
-
-fn is_root() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-    uids.and_then(|ids| ids.split_whitespace().nth(1)) == Some("0")
-}
-
 /// Everything that needs no right.
 #[tokio::main]
 async fn serve(config: Config, prepared: Prepared) -> Result<(), Refused> {
-    let app = build(config, Arc::clone(&prepared.launcher))?;
+    let app = build(config, &prepared)?;
     if let Err(error) = app.pool.adopt().await {
         tracing::warn!(error = %chain(&error), "machines that are alive were not found");
     }
@@ -181,7 +179,7 @@ async fn serve(config: Config, prepared: Prepared) -> Result<(), Refused> {
     Ok(())
 }
 
-fn build(config: Config, launcher: Arc<dyn Launcher>) -> Result<Shared, Refused> {
+fn build(config: Config, prepared: &Prepared) -> Result<Shared, Refused> {
     let source = match &config.content {
         Some(folder) => Source::Folder(folder.clone()),
         None => Source::Embedded,
@@ -197,7 +195,7 @@ fn build(config: Config, launcher: Arc<dyn Launcher>) -> Result<Shared, Refused>
         Refused::new("database", &[("why", &chain(&error)), ("path", &path)])
     })?;
     let sockets = config.data.join("run");
-    let pool = Arc::new(Pool::new(launcher, sockets, Capacity::of_this_host()));
+    let pool = Arc::new(Pool::new(Arc::clone(&prepared.launcher), sockets, Capacity::of_this_host()));
     let watches = Arc::new(Watches::new(Arc::clone(&pool), progress.clone()));
     Ok(Arc::new(App {
         config,
@@ -206,7 +204,7 @@ fn build(config: Config, launcher: Arc<dyn Launcher>) -> Result<Shared, Refused>
         progress,
         pool,
         watches,
-        lacks: Vec::new(),
+        lacks: prepared.lacks.clone(),
     }))
 }
 

@@ -15,6 +15,7 @@ mod router;
 mod routes;
 mod session;
 mod watcher;
+mod tools;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -30,6 +31,10 @@ enum Role {
     Catalogue,
     /// The checks of one exercise on one machine.
     Watcher,
+    /// What this host offers and lacks.
+    Doctor,
+    /// What is wrong in the course.
+    Content,
     /// A word that names no role.
     Unknown(String),
 }
@@ -51,6 +56,8 @@ impl Role {
             Some("docker") => Self::Docker,
             Some("catalogue") => Self::Catalogue,
             Some("watcher") => Self::Watcher,
+            Some("doctor") => Self::Doctor,
+            Some("content") => Self::Content,
             _ => Self::Unknown(word.to_string_lossy().into_owned()),
         };
         (role, args.collect())
@@ -64,6 +71,8 @@ fn main() -> ExitCode {
         Role::Docker => engine::cli::main(words),
         Role::Catalogue => catalogue::run(words),
         Role::Watcher => watcher::run(words),
+        Role::Doctor => tools::doctor::run(&words),
+        Role::Content => tools::content::run(&words),
         Role::Unknown(word) => {
             eprintln!("quai: unknown command {word:?}; try `quai local`");
             ExitCode::from(2)

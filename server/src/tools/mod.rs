@@ -1,0 +1,4 @@
+//! Commands for people who install the platform and write its course.
+
+pub(crate) mod content;
+pub(crate) mod doctor;
