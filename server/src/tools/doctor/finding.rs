@@ -5,7 +5,7 @@ use web::messages::{find, say};
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// Name of the question: `fr.toml` has `doctor.NAME.good`, `.warn`, `.fail` and `.remedy`.
+    /// Name of the question: `fr.toml` has `doctor.NAME.good`, `.unknown`, `.warn`, `.fail` and `.remedy`.
     pub(crate) name: &'static str,
     /// How bad it is.
     pub(crate) level: Level,
@@ -18,6 +18,8 @@ pub(crate) struct Finding {
 pub(crate) enum Level {
     /// As it should be.
     Good,
+    /// The question needs root.
+    Unknown,
     /// Some exercises, or comfort, are lost.
     Warn,
     /// No machine can be started.
@@ -44,6 +46,7 @@ impl Finding {
     pub(crate) fn sentence(&self) -> String {
         let level = match self.level {
             Level::Good => "good",
+            Level::Unknown => "unknown",
             Level::Warn => "warn",
             Level::Fail => "fail",
         };
@@ -53,7 +56,8 @@ impl Finding {
     /// What to do, when something is to be done.
     pub(crate) fn remedy(&self) -> Option<String> {
         let key = format!("doctor.{}.remedy", self.name);
-        (self.level != Level::Good && find(&key).is_some()).then(|| self.say("remedy"))
+        let bad = matches!(self.level, Level::Warn | Level::Fail);
+        (bad && find(&key).is_some()).then(|| self.say("remedy"))
     }
 
     /// What exercises call this in `requires`.

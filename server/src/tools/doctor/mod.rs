@@ -27,7 +27,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
         tell(finding);
     }
     let broken = findings.iter().filter(|f| f.level == Level::Fail).count();
-    conclude(broken);
+    conclude(broken, &findings);
     if broken == 0 {
         ExitCode::SUCCESS
     } else {
@@ -44,7 +44,7 @@ pub(crate) fn examine(data: &Path) -> Vec<Finding> {
 pub(crate) fn lacks(findings: &[Finding]) -> Vec<crate::app::Lack> {
     findings
         .iter()
-        .filter(|finding| finding.level != Level::Good)
+        .filter(|finding| matches!(finding.level, Level::Warn | Level::Fail))
         .flat_map(|finding| {
             finding.capabilities().iter().map(|name| crate::app::Lack {
                 capability: (*name).to_owned(),
@@ -70,6 +70,7 @@ fn data_folder(words: &[OsString]) -> Result<PathBuf, ()> {
 fn tell(finding: &Finding) {
     let mark = match finding.level {
         Level::Good => "✓",
+        Level::Unknown => "?",
         Level::Warn => "!",
         Level::Fail => "✗",
     };
@@ -80,8 +81,10 @@ fn tell(finding: &Finding) {
 }
 
 #[expect(clippy::print_stdout, reason = "this is the command's answer")]
-fn conclude(broken: usize) {
+fn conclude(broken: usize, findings: &[Finding]) {
+    let unknown = findings.iter().any(|f| f.level == Level::Unknown);
     match broken {
+        0 if unknown => println!("\n{}", say("doctor.conclusion.unknown", &[])),
         0 => println!("\n{}", say("doctor.conclusion.good", &[])),
         _ => println!(
             "\n{}",
