@@ -112,7 +112,8 @@ pub(crate) fn has_machine_image(store: &Path) -> bool {
     let tags = std::fs::read(store.join("tags.json")).unwrap_or_default();
     let tags: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(&tags).unwrap_or_default();
-    tags.keys().any(|name| name.ends_with("quai/machine:latest"))
+    tags.keys()
+        .any(|name| name.ends_with("quai/machine:latest"))
 }
 
 fn port(value: &OsString) -> Result<u16, UsageError> {

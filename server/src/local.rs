@@ -110,7 +110,10 @@ fn prepare(config: &Config) -> Result<Prepared, Refused> {
     if let Some(finding) = findings.iter().find(|finding| finding.level == Level::Fail) {
         let remedy = finding.remedy().unwrap_or_default();
         let why = finding.sentence();
-        return Err(Refused::new("kernel", &[("why", &why), ("remedy", &remedy)]));
+        return Err(Refused::new(
+            "kernel",
+            &[("why", &why), ("remedy", &remedy)],
+        ));
     }
     if !has_machine_image(&config.store()) {
         let store = config.store().display().to_string();
@@ -195,7 +198,11 @@ fn build(config: Config, prepared: &Prepared) -> Result<Shared, Refused> {
         Refused::new("database", &[("why", &chain(&error)), ("path", &path)])
     })?;
     let sockets = config.data.join("run");
-    let pool = Arc::new(Pool::new(Arc::clone(&prepared.launcher), sockets, Capacity::of_this_host()));
+    let pool = Arc::new(Pool::new(
+        Arc::clone(&prepared.launcher),
+        sockets,
+        Capacity::of_this_host(),
+    ));
     let watches = Arc::new(Watches::new(Arc::clone(&pool), progress.clone()));
     Ok(Arc::new(App {
         config,

@@ -14,8 +14,8 @@ mod progress;
 mod router;
 mod routes;
 mod session;
-mod watcher;
 mod tools;
+mod watcher;
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -37,7 +37,10 @@ fn check(source: &Source) -> ExitCode {
     let steps = course.steps().count().to_string();
     let modules = course.modules.len().to_string();
     if faults.is_empty() {
-        conclude(&say("content.good", &[("modules", &modules), ("steps", &steps)]));
+        conclude(&say(
+            "content.good",
+            &[("modules", &modules), ("steps", &steps)],
+        ));
         ExitCode::SUCCESS
     } else {
         let count = faults.len().to_string();

@@ -28,12 +28,24 @@ pub(super) fn questions(data: &Path) -> Vec<Finding> {
     answers.push(idmap(data));
     answers.push(overlay());
     answers.extend(cgroups());
-    answers.extend([seccomp(), apparmor(), loop_devices(), mke2fs(), disk(data), memory(), images(data)]);
+    answers.extend([
+        seccomp(),
+        apparmor(),
+        loop_devices(),
+        mke2fs(),
+        disk(data),
+        memory(),
+        images(data),
+    ]);
     answers
 }
 
 fn root() -> Finding {
-    let level = if effective_uid() == 0 { Level::Good } else { Level::Unknown };
+    let level = if effective_uid() == 0 {
+        Level::Good
+    } else {
+        Level::Unknown
+    };
     Finding::new("root", level)
 }
 
@@ -54,7 +66,9 @@ fn version(release: &str) -> Option<(u32, u32)> {
 
 /// Makes a user namespace, and lets it go.
 fn user_namespaces() -> Finding {
-    let most: u64 = read("/proc/sys/user/max_user_namespaces").parse().unwrap_or(0);
+    let most: u64 = read("/proc/sys/user/max_user_namespaces")
+        .parse()
+        .unwrap_or(0);
     let finding = |level| Finding::new("userns", level).with("most", most);
     if most < USER_NAMESPACES {
         return finding(Level::Fail).with("why", format!("max_user_namespaces = {most}"));
@@ -70,8 +84,13 @@ fn user_namespaces() -> Finding {
 
 /// AppArmor may forbid user namespaces to unconfined programs.
 fn restriction() -> Option<Finding> {
-    let switch = fs::read_to_string("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").ok()?;
-    let level = if switch.trim() == "0" { Level::Good } else { Level::Warn };
+    let switch =
+        fs::read_to_string("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").ok()?;
+    let level = if switch.trim() == "0" {
+        Level::Good
+    } else {
+        Level::Warn
+    };
     Some(Finding::new("restriction", level))
 }
 
@@ -83,11 +102,21 @@ fn idmap(data: &Path) -> Finding {
         return finding(Level::Unknown);
     }
     let mapped = in_user_namespace(|child| {
-        write_id_maps(child.pid, &[IdMap { inside: 0, outside: 1_000_000, count: 65_536 }])?;
+        write_id_maps(
+            child.pid,
+            &[IdMap {
+                inside: 0,
+                outside: 1_000_000,
+                count: 65_536,
+            }],
+        )?;
         let namespace = kernel::namespace::open(child.pid, "user")?;
         let path = CString::new(folder.as_os_str().as_encoded_bytes()).unwrap_or_default();
         let tree = clone_tree(Dir::Here, &path, Depth::One)?;
-        let change = Change { id_map: Some(namespace.as_fd()), ..Change::NOTHING };
+        let change = Change {
+            id_map: Some(namespace.as_fd()),
+            ..Change::NOTHING
+        };
         change_detached(tree.as_fd(), Depth::One, change)
     });
     match mapped {
@@ -110,7 +139,9 @@ fn overlay() -> Finding {
 fn cgroups() -> Vec<Finding> {
     let layout = match Layout::detect() {
         Ok(layout) => layout,
-        Err(error) => return vec![Finding::new("cgroup", Level::Fail).with("why", describe(&error))],
+        Err(error) => {
+            return vec![Finding::new("cgroup", Level::Fail).with("why", describe(&error))];
+        }
     };
     let controllers = [
         ("cgroup-memory", "memory", Level::Fail),
@@ -118,10 +149,12 @@ fn cgroups() -> Vec<Finding> {
         ("cgroup-cpu", "cpu", Level::Warn),
     ];
     let answer = |(name, controller, missing)| {
-        let version = layout.of(controller).map(|hierarchy| match hierarchy.version {
-            Version::V1 => "v1",
-            Version::V2 => "v2",
-        });
+        let version = layout
+            .of(controller)
+            .map(|hierarchy| match hierarchy.version {
+                Version::V1 => "v1",
+                Version::V2 => "v2",
+            });
         match version {
             Some(version) => Finding::new(name, Level::Good).with("version", version),
             None => Finding::new(name, missing),
@@ -139,12 +172,19 @@ fn apparmor() -> Finding {
     let modules = read("/sys/kernel/security/lsm");
     let present = modules.split(',').any(|module| module == "apparmor");
     let level = if present { Level::Good } else { Level::Warn };
-    let shown = if modules.is_empty() { "-".to_owned() } else { modules };
+    let shown = if modules.is_empty() {
+        "-".to_owned()
+    } else {
+        modules
+    };
     Finding::new("apparmor", level).with("modules", shown)
 }
 
 fn loop_devices() -> Finding {
-    let found = fs::OpenOptions::new().read(true).write(true).open("/dev/loop-control");
+    let found = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/loop-control");
     match found {
         Ok(_) => Finding::new("loop", Level::Good),
         Err(_) if effective_uid() != 0 => Finding::new("loop", Level::Unknown),
@@ -154,7 +194,9 @@ fn loop_devices() -> Finding {
 
 fn mke2fs() -> Finding {
     let folders = ["/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin", "/bin"];
-    let present = folders.iter().any(|folder| Path::new(folder).join("mke2fs").exists());
+    let present = folders
+        .iter()
+        .any(|folder| Path::new(folder).join("mke2fs").exists());
     Finding::new("mke2fs", if present { Level::Good } else { Level::Fail })
 }
 
@@ -184,20 +226,26 @@ fn memory() -> Finding {
         .find_map(|line| line.strip_prefix("MemAvailable:"))
         .and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok())
         .map_or(0, |kibibytes| kibibytes * 1024);
-    let level = if available < GIB { Level::Warn } else { Level::Good };
+    let level = if available < GIB {
+        Level::Warn
+    } else {
+        Level::Good
+    };
     Finding::new("memory", level).with("available", gib(available))
 }
 
 fn images(data: &Path) -> Finding {
     let store = data.join("store");
-    let level = if crate::config::has_machine_image(&store) { Level::Good } else { Level::Warn };
+    let level = if crate::config::has_machine_image(&store) {
+        Level::Good
+    } else {
+        Level::Warn
+    };
     Finding::new("images", level).with("store", store.display())
 }
 
 /// Runs `work` beside a child that lives in a user namespace of its own, then ends the child.
-fn in_user_namespace(
-    work: impl FnOnce(&Child) -> Result<(), SysError>,
-) -> Result<(), SysError> {
+fn in_user_namespace(work: impl FnOnce(&Child) -> Result<(), SysError>) -> Result<(), SysError> {
     match fork(Namespaces::USER, Parent::Caller)? {
         Forked::Child => {
             // Killed by the parent; the limit is for a parent that died first.
@@ -220,7 +268,10 @@ fn existing(data: &Path) -> PathBuf {
 }
 
 fn read(path: &str) -> String {
-    fs::read_to_string(path).unwrap_or_default().trim().to_owned()
+    fs::read_to_string(path)
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 fn gib(bytes: u64) -> String {
@@ -247,8 +298,21 @@ mod tests {
     #[test]
     fn every_answer_has_its_sentences() {
         let names = [
-            "root", "kernel", "userns", "restriction", "idmap", "overlay", "cgroup-memory",
-            "cgroup-pids", "cgroup-cpu", "seccomp", "apparmor", "loop", "mke2fs", "disk", "memory",
+            "root",
+            "kernel",
+            "userns",
+            "restriction",
+            "idmap",
+            "overlay",
+            "cgroup-memory",
+            "cgroup-pids",
+            "cgroup-cpu",
+            "seccomp",
+            "apparmor",
+            "loop",
+            "mke2fs",
+            "disk",
+            "memory",
             "images",
         ];
         for name in names {
@@ -257,9 +321,14 @@ mod tests {
             assert!(is_said(Level::Good), "{name}");
             for level in [Level::Warn, Level::Fail] {
                 // Not every question has both; what can be bad must say what to do.
-                assert!(!is_said(level) || finding(level).remedy().is_some(), "{name} {level:?}");
+                assert!(
+                    !is_said(level) || finding(level).remedy().is_some(),
+                    "{name} {level:?}"
+                );
             }
-            let said = [Level::Unknown, Level::Warn, Level::Fail].into_iter().any(is_said);
+            let said = [Level::Unknown, Level::Warn, Level::Fail]
+                .into_iter()
+                .any(is_said);
             assert!(said, "{name}");
         }
     }
