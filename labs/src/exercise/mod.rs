@@ -5,6 +5,7 @@
 //! `variables` chooses a learner's values.
 
 pub mod expectation;
+pub mod lint;
 pub mod load;
 pub mod period;
 pub mod problem;
@@ -12,6 +13,7 @@ pub mod schema;
 pub mod variables;
 
 pub use expectation::{Expectation, Operators, Value};
+pub use lint::lint;
 pub use load::{Source, load};
 pub use period::Period;
 pub use problem::{Cause, Problem};
