@@ -40,6 +40,8 @@ pub struct Options {
     pub stage_pid: i32,
     /// The engine's socket.
     pub engine: PathBuf,
+    /// What was read from the connection already.
+    pub early: Vec<u8>,
 }
 
 /// Why a watch ended before its listener left.
@@ -75,7 +77,7 @@ pub fn run(options: &Options, connection: BorrowedFd<'_>) -> Result<(), WatchErr
         .map_err(WatchError::Connection)?;
     let mut listener = Listener {
         stream: UnixStream::from(owned),
-        pending: Vec::new(),
+        pending: options.early.clone(),
         left: false,
     };
     let Some(opening) = listener.first_line()? else {

@@ -20,6 +20,9 @@ use crate::config::{Browser, Config, UsageError, has_machine_image};
 use crate::course::source::Source;
 use crate::course::{self, Course};
 use crate::error::chain;
+use crate::machine::helper::client::Machines;
+use crate::machine::helper::{HelperSocket, spawn_and_drop};
+use crate::machine::spec::{Limits, Network};
 use crate::machine::pool::{Capacity, Launcher, Pool};
 use crate::progress::Progress;
 use crate::router::router;
@@ -83,8 +86,8 @@ fn refuse_usage(error: &UsageError) -> ExitCode {
 
 /// What root made ready.
 struct Prepared {
-    launcher: Arc<dyn Launcher>,
     lacks: Vec<Lack>,
+    helper: HelperSocket,
     /// Held until the end: a second server on the same data is refused.
     _lock: FileLock,
 }
@@ -119,10 +122,13 @@ fn prepare(config: &Config) -> Result<Prepared, Refused> {
         let store = config.store().display().to_string();
         return Err(Refused::new("images", &[("store", &store)]));
     }
-    std::fs::create_dir_all(config.web_data()).map_err(folder)?;
+    // From here on this process is an ordinary user, who owns DATA/web.
+    let helper = spawn_and_drop(&config.data).map_err(|error| {
+        Refused::new("folder", &[("data", &shown), ("why", &chain(&error))])
+    })?;
     Ok(Prepared {
-        launcher: Arc::new(NoHelper),
         lacks: doctor::lacks(&findings),
+        helper,
         _lock: lock,
     })
 }
@@ -155,7 +161,10 @@ fn cannot_listen(port: u16, error: &io::Error) -> Refused {
 /// Everything that needs no right.
 #[tokio::main]
 async fn serve(config: Config, prepared: Prepared) -> Result<(), Refused> {
-    let app = build(config, &prepared)?;
+    let data = config.data.display().to_string();
+    let launcher = Machines::new(prepared.helper, Limits::default(), Network::default())
+        .map_err(|e| Refused::new("folder", &[("data", &data), ("why", &e.to_string())]))?;
+    let app = build(config, Arc::new(launcher), prepared.lacks)?;
     if let Err(error) = app.pool.adopt().await {
         tracing::warn!(error = %chain(&error), "machines that are alive were not found");
     }
@@ -182,7 +191,11 @@ async fn serve(config: Config, prepared: Prepared) -> Result<(), Refused> {
     Ok(())
 }
 
-fn build(config: Config, prepared: &Prepared) -> Result<Shared, Refused> {
+fn build(
+    config: Config,
+    launcher: Arc<dyn Launcher>,
+    lacks: Vec<Lack>,
+) -> Result<Shared, Refused> {
     let source = match &config.content {
         Some(folder) => Source::Folder(folder.clone()),
         None => Source::Embedded,
@@ -199,7 +212,7 @@ fn build(config: Config, prepared: &Prepared) -> Result<Shared, Refused> {
     })?;
     let sockets = config.data.join("run");
     let pool = Arc::new(Pool::new(
-        Arc::clone(&prepared.launcher),
+        launcher,
         sockets,
         Capacity::of_this_host(),
     ));
@@ -211,7 +224,7 @@ fn build(config: Config, prepared: &Prepared) -> Result<Shared, Refused> {
         progress,
         pool,
         watches,
-        lacks: prepared.lacks.clone(),
+        lacks,
     }))
 }
 
@@ -252,42 +265,4 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
         }
     })
-}
-
-/// Until the helper speaks: every start fails and says so.
-struct NoHelper;
-
-impl NoHelper {
-    fn refuse<T: Send + 'static>() -> crate::machine::pool::Answer<T> {
-        Box::pin(async {
-            Err(crate::machine::pool::MachineError {
-                what: say("machine.failed", &[]),
-                why: "helper".to_owned(),
-                remedy: String::new(),
-            })
-        })
-    }
-}
-
-impl Launcher for NoHelper {
-    fn start(
-        &self,
-        _: crate::machine::identity::MachineId,
-        _: &labs::exercise::Exercise,
-    ) -> crate::machine::pool::Answer<()> {
-        Self::refuse()
-    }
-    fn stop(&self, _: crate::machine::identity::MachineId) -> crate::machine::pool::Answer<()> {
-        Self::refuse()
-    }
-    fn reset(
-        &self,
-        _: crate::machine::identity::MachineId,
-        _: &labs::exercise::Exercise,
-    ) -> crate::machine::pool::Answer<()> {
-        Self::refuse()
-    }
-    fn list(&self) -> crate::machine::pool::Answer<Vec<crate::machine::identity::MachineId>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
 }

@@ -35,6 +35,14 @@ enum Role {
     Doctor,
     /// What is wrong in the course.
     Content,
+    /// The host's root, for machines.
+    Helper,
+    /// PID 1 of a machine's outer stage.
+    Keeper,
+    /// PID 1 of a machine's inner stage.
+    MachineInit,
+    /// The end of all machines.
+    Down,
     /// A word that names no role.
     Unknown(String),
 }
@@ -58,6 +66,10 @@ impl Role {
             Some("watcher") => Self::Watcher,
             Some("doctor") => Self::Doctor,
             Some("content") => Self::Content,
+            Some("helper") => Self::Helper,
+            Some("keeper") => Self::Keeper,
+            Some("machine-init") => Self::MachineInit,
+            Some("down") => Self::Down,
             _ => Self::Unknown(word.to_string_lossy().into_owned()),
         };
         (role, args.collect())
@@ -73,6 +85,10 @@ fn main() -> ExitCode {
         Role::Watcher => watcher::run(words),
         Role::Doctor => tools::doctor::run(&words),
         Role::Content => tools::content::run(&words),
+        Role::Helper => machine::helper::run(&words),
+        Role::Keeper => machine::keeper::run(),
+        Role::MachineInit => machine::inner::run(),
+        Role::Down => machine::helper::down(words),
         Role::Unknown(word) => {
             eprintln!("quai: unknown command {word:?}; try `quai local`");
             ExitCode::from(2)

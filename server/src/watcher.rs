@@ -1,6 +1,7 @@
 //! The role `watcher`: evaluates one exercise on one machine, on the connection it is given.
 
 use std::ffi::OsString;
+use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,6 +19,9 @@ struct Arguments {
     /// The engine's socket.
     #[arg(long, default_value = "/run/engine.sock")]
     engine: PathBuf,
+    /// A descriptor to read first: what was taken from the connection already.
+    #[arg(long)]
+    opening_fd: Option<i32>,
 }
 
 /// Watches until the listener leaves or the machine stops.
@@ -27,7 +31,18 @@ pub(crate) fn run(words: Vec<OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
+    let mut early = Vec::new();
+    if let Some(number) = arguments.opening_fd {
+        let read = kernel::process::inherited(number)
+            .map_err(anyhow::Error::from)
+            .and_then(|fd| Ok(std::fs::File::from(fd).read_to_end(&mut early)?));
+        if let Err(error) = read {
+            eprintln!("quai watcher: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    }
     let options = Options {
+        early,
         stage_pid: arguments.stage_pid,
         engine: arguments.engine,
     };

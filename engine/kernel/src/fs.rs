@@ -202,6 +202,22 @@ pub fn free_bytes(path: &Path) -> Result<u64, SysError> {
     Ok(answer.f_bavail * answer.f_frsize)
 }
 
+/// The next written part of a sparse file at or after `from`, as its first byte and the byte after
+/// its last; `None` when only a hole is left. See lseek(2), `SEEK_DATA`.
+pub fn next_data(file: BorrowedFd<'_>, from: u64) -> std::io::Result<Option<(u64, u64)>> {
+    let seek = |at: u64, whence| {
+        let at = libc::off_t::try_from(at).map_err(std::io::Error::other)?;
+        // SAFETY: lseek(2) takes its arguments by value.
+        let ret = unsafe { libc::lseek(file.as_raw_fd(), at, whence) };
+        u64::try_from(ret).map_err(|_| std::io::Error::last_os_error())
+    };
+    match seek(from, libc::SEEK_DATA) {
+        Err(e) if e.raw_os_error() == Some(libc::ENXIO) => Ok(None),
+        Err(e) => Err(e),
+        Ok(start) => Ok(Some((start, seek(start, libc::SEEK_HOLE)?))),
+    }
+}
+
 /// The major and minor number of a device.
 pub fn device_numbers(device: u64) -> (u32, u32) {
     (libc::major(device), libc::minor(device))

@@ -134,6 +134,60 @@ pub fn fexecve(file: BorrowedFd<'_>, argv: &[CString], env: &[CString]) -> SysEr
     SysError::last("execveat")
 }
 
+/// A program to execute.
+#[derive(Clone, Copy, Debug)]
+pub enum Program<'a> {
+    /// What a descriptor is open on: nobody can replace it meanwhile.
+    Open(BorrowedFd<'a>),
+    /// What is at a path.
+    At(&'a CStr),
+}
+
+/// Replaces this process by `program`, with exactly the descriptors of
+/// `plan` (which one, under which number) open; returns only when that failed.
+///
+/// When it fails, descriptors of this process may have been closed or replaced: say so and exit.
+pub fn execute_with(
+    program: Program<'_>,
+    argv: &[CString],
+    env: &[CString],
+    plan: &[(RawFd, RawFd)],
+) -> SysError {
+    // First away from the numbers that will be written to, then into place.
+    let above = plan.iter().map(|(_, to)| *to).max().unwrap_or(2) + 1;
+    let away = |fd: RawFd| {
+        // SAFETY: F_DUPFD_CLOEXEC takes its argument by value.
+        let ret = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, above) };
+        SysError::check("fcntl F_DUPFD_CLOEXEC", ret.into()).map(|()| ret)
+    };
+    let moved: Result<Vec<_>, _> = plan.iter().map(|(from, to)| Ok((away(*from)?, *to))).collect();
+    let file = match program {
+        Program::Open(file) => away(file.as_raw_fd()).map(Some),
+        Program::At(_) => Ok(None),
+    };
+    let (moved, file) = match (moved, file) {
+        (Ok(moved), Ok(file)) => (moved, file),
+        (Err(e), _) | (_, Err(e)) => return e,
+    };
+    if let Err(e) = close_on_exec_from_3() {
+        return e;
+    }
+    for (from, to) in moved {
+        // SAFETY: dup2(2) takes its arguments by value. What `to` was open on is closed: this
+        // process is about to be replaced, and on failure only reports and exits.
+        let ret = unsafe { libc::dup2(from, to) };
+        if let Err(e) = SysError::check("dup2", ret.into()) {
+            return e;
+        }
+    }
+    match (program, file) {
+        // SAFETY: `file` was opened above and is not closed before the exec.
+        (_, Some(file)) => fexecve(unsafe { BorrowedFd::borrow_raw(file) }, argv, env),
+        (Program::At(path), None) => execve(path, argv, env),
+        (Program::Open(_), None) => unreachable!("an open program was moved above"),
+    }
+}
+
 fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
     let mut all: Vec<_> = strings.iter().map(|s| s.as_ptr()).collect();
     all.push(std::ptr::null());
@@ -367,62 +421,39 @@ pub fn join_new_session_keyring() -> Result<(), SysError> {
     SysError::check("keyctl JOIN_SESSION_KEYRING", ret)
 }
 
-/// Closes every descriptor from 3 on, except those in `keep`; see close_range(2).
-///
-/// # Safety
-///
-/// Every owner in this process of a closed descriptor must never use or drop it again: call it
-/// right before an exec.
-pub unsafe fn close_all_except(keep: &[RawFd]) -> Result<(), SysError> {
-    let mut keep: Vec<libc::c_uint> = keep
-        .iter()
-        .filter(|fd| **fd > 2)
-        .map(|fd| fd.cast_unsigned())
-        .collect();
-    keep.sort_unstable();
-    keep.dedup();
-    let mut first: libc::c_uint = 3;
-    for fd in keep {
-        if fd > first {
-            close_range(first, fd - 1, 0)?;
-        }
-        first = fd + 1;
-    }
-    close_range(first, libc::c_uint::MAX, 0)
-}
-
 /// Has an exec close every descriptor from 3 on.
 pub fn close_on_exec_from_3() -> Result<(), SysError> {
     const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
-    close_range(3, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC)
-}
-
-fn close_range(
-    first: libc::c_uint,
-    last: libc::c_uint,
-    flags: libc::c_uint,
-) -> Result<(), SysError> {
-    // SAFETY: close_range(2) takes its arguments by value; that nobody uses the closed descriptors
-    // any more is promised by the callers.
-    let ret = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
+    let (first, last): (libc::c_uint, libc::c_uint) = (3, libc::c_uint::MAX);
+    // SAFETY: close_range(2) takes its arguments by value, and with this flag closes nothing now.
+    let ret = unsafe { libc::syscall(libc::SYS_close_range, first, last, CLOSE_RANGE_CLOEXEC) };
     SysError::check("close_range", ret)
 }
 
-/// Makes `number` a copy of `fd` that an exec keeps open; see dup2(2).
+/// Takes over a descriptor that this program was started with, and has an exec close it.
 ///
-/// # Safety
-///
-/// Whatever `number` was open on is closed: no owner of it may use or drop it again.
-pub unsafe fn place(fd: BorrowedFd<'_>, number: RawFd) -> Result<(), SysError> {
-    if fd.as_raw_fd() == number {
-        // dup2 would leave the close-on-exec mark.
-        // SAFETY: F_SETFD takes its argument by value.
-        let ret = unsafe { libc::fcntl(number, libc::F_SETFD, 0) };
-        return SysError::check("fcntl F_SETFD", ret.into());
+/// The copy is a new descriptor; the inherited number is closed, so that a second call fails.
+pub fn inherited(number: RawFd) -> Result<OwnedFd, SysError> {
+    // SAFETY: F_DUPFD_CLOEXEC takes its argument by value.
+    let ret = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
+    SysError::check("fcntl F_DUPFD_CLOEXEC", ret.into()).map_err(|e| e.on(number.to_string()))?;
+    if number > 2 {
+        // SAFETY: no Rust value owns `number`: callers name what the program inherited, at its
+        // beginning, and a second owner cannot come from here.
+        unsafe { libc::close(number) };
     }
-    // SAFETY: dup2(2) takes its arguments by value; the caller promises that `number` is free.
-    let ret = unsafe { libc::dup2(fd.as_raw_fd(), number) };
-    SysError::check("dup2", ret.into())
+    // SAFETY: the call above succeeded, so `ret` is a new descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(ret) })
+}
+
+/// A pipe: what is written to the second can be read from the first.
+pub fn pipe() -> Result<(OwnedFd, OwnedFd), SysError> {
+    let mut ends = [-1; 2];
+    // SAFETY: pipe2(2) writes two descriptors into the live array.
+    let ret = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
+    SysError::check("pipe2", ret.into())?;
+    // SAFETY: the call succeeded, so both are new descriptors that nobody else owns.
+    Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
 }
 
 /// A limit of setrlimit(2).

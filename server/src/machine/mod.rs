@@ -1,5 +1,15 @@
-//! The machine of a learner, as the server knows it.
+//! The machine of a learner: how it is named, started, looked after and ended.
+//!
+//! `pool` decides which machines live; `helper` starts and stops them as the host's root; `keeper`
+//! and `inner` are the two processes of a machine that are ours. `stage` and `channel` are how
+//! those three speak while a machine is being made. ARCHITECTURE.md draws the two stages.
 
+mod channel;
+mod data;
+pub(crate) mod helper;
 pub(crate) mod identity;
+pub(crate) mod inner;
 pub(crate) mod keeper;
 pub(crate) mod pool;
+pub(crate) mod spec;
+mod stage;

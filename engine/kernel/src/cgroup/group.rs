@@ -71,6 +71,19 @@ impl Cgroup {
         Ok(())
     }
 
+    /// Creates the group where its parent holds processes, and so can give it no controllers yet.
+    pub fn create_leaf(&self) -> Result<(), SysError> {
+        for directory in self.directories() {
+            match fs::create_dir(&directory) {
+                Err(e) if e.kind() != ErrorKind::AlreadyExists => {
+                    return Err(on("mkdir", e, &directory));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Gives the children of this group the controllers it has (version 2 only).
     ///
     /// Fails when a process sits in this very group.

@@ -101,6 +101,13 @@ impl Layout {
         self.0.iter().find(holds)
     }
 
+    /// A layout of the tree of version 2 alone.
+    #[must_use]
+    pub fn only_unified(mut self) -> Self {
+        self.0.retain(|h| h.version == Version::V2);
+        self
+    }
+
     /// The tree of version 2.
     pub fn unified(&self) -> Option<&Hierarchy> {
         self.0.iter().find(|h| h.version == Version::V2)

@@ -5,14 +5,21 @@
 //! (`events`). What lies outside terminals is behind `household`.
 
 mod client;
+mod engine;
 pub(crate) mod events;
 pub(crate) mod household;
+mod inner_stage;
 pub(crate) mod opening;
+pub(crate) mod outer;
+mod residence;
 mod ring;
+mod role;
 mod screen;
 mod terminal;
 #[cfg(test)]
 pub(crate) mod tests;
+mod visitors;
 pub(crate) mod wire;
 
+pub(crate) use role::run;
 pub(crate) use screen::Size;

@@ -1,0 +1,16 @@
+//! The inner init: PID 1 of the inner stage, where the learner is root.
+//!
+//! It is executed in the outer user namespace and enters the inner one afterwards, so its memory
+//! belongs to the outer stage, and it is not dumpable: the learner's root can neither trace it nor
+//! open its descriptors. It builds the learner's root (`root`), then starts shells when the keeper
+//! asks (`serve`, `shell`) and reaps. `filter` refuses system calls that no exercise needs.
+
+mod enter;
+mod filter;
+mod root;
+mod serve;
+mod shell;
+pub(crate) mod wire;
+
+pub(crate) use enter::run;
+pub(crate) use serve::Ending;

@@ -1,0 +1,61 @@
+//! The conversation between the keeper and the inner init.
+//!
+//! ```text
+//! keeper                                   machine-init
+//!   fork, exec ───────────────────────────► unshare(USER)
+//!        ◄───────────────────── Isolated ──
+//!   maps, control group
+//!        ── Go ────────────────────────────► unshare(NETWORK, UTS, IPC, CGROUP)
+//!        ◄───────────────────── Networked ─
+//!   sysfs of that network at /machine/sys
+//!        ── Go ────────────────────────────► clone(PID, MOUNT)
+//!        ◄──────────── Init {pid}, pidfd ───  (ends; its child is PID 1)
+//!        ◄──────────── Ready, docker.sock ──
+//!        ── Terminal | Run ────────────────►
+//!        ◄────────── Opened, descriptors ───
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+/// What the keeper says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum FromKeeper {
+    /// The next step may be taken.
+    Go,
+    /// Start a login shell on a new terminal.
+    Terminal {
+        /// Width in cells.
+        cols: u16,
+        /// Height in cells.
+        rows: u16,
+    },
+    /// Start a program without a terminal.
+    Run {
+        /// The program and its arguments.
+        argv: Vec<String>,
+    },
+}
+
+/// What the inner init says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum FromInit {
+    /// It is in its user namespace, without ids.
+    Isolated,
+    /// It is in its network namespace.
+    Networked,
+    /// PID 1 exists; with its pidfd.
+    Init {
+        /// Its number in the outer stage.
+        pid: i32,
+    },
+    /// The machine's root is built; with the listening docker socket.
+    Ready,
+    /// A program runs. After `Terminal`: the terminal's master and a pidfd. After `Run`: the
+    /// program's input, its output, and a pipe that tells its exit code as a line.
+    Opened,
+    /// It could not be done.
+    Failed {
+        /// What and why.
+        why: String,
+    },
+}

@@ -1,0 +1,167 @@
+//! The inner stage as the keeper holds it: its PID 1, the channel to it, and its docker socket.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+
+use kernel::cgroup::{Cgroup, Layout};
+use kernel::error::SysError;
+use kernel::fs::Access;
+use kernel::namespace::{self, IdMap, Namespaces};
+use kernel::process::{self, Child, Forked, Parent, Patience, Program, Signal};
+use kernel::signal;
+
+use super::household::{NoShell, Shell};
+use super::outer::{self, OuterError};
+use super::screen::Size;
+use crate::machine::channel::{Channel, ChannelError};
+use crate::machine::inner::wire::{FromInit, FromKeeper};
+use crate::machine::spec::IDS;
+use crate::machine::stage::{CHANNEL, story};
+
+/// A live inner stage.
+pub(super) struct InnerStage {
+    pub(super) init: Child,
+    /// The listening socket at `/run/docker.sock`.
+    pub(super) docker: OwnedFd,
+    channel: Channel,
+}
+
+/// Why there is no inner stage.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InnerError {
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    #[error(transparent)]
+    Kernel(#[from] SysError),
+    #[error(transparent)]
+    Outer(#[from] OuterError),
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A program in the machine, with its pipes.
+pub(super) struct Piped {
+    pub(super) input: OwnedFd,
+    pub(super) output: OwnedFd,
+    /// Tells the exit code as a line, then ends.
+    pub(super) exit: OwnedFd,
+}
+
+impl InnerStage {
+    /// Starts it; see `inner/wire.rs` for the conversation.
+    pub(super) fn start() -> Result<Self, InnerError> {
+        let (ours, theirs) = Channel::pair()?;
+        let executable = kernel::fs::open(Path::new("/quai"), Access::Path)?;
+        let entrant = match process::fork(Namespaces::NONE, Parent::Caller)? {
+            Forked::Parent(child) => child,
+            Forked::Child => {
+                let error = become_init(&theirs, &executable);
+                eprintln!("keeper: {}", story(&error));
+                process::exit(127)
+            }
+        };
+        drop(theirs);
+        expect(&ours, |m| matches!(m, FromInit::Isolated))?;
+        let map = IdMap {
+            inside: 0,
+            outside: 0,
+            count: IDS,
+        };
+        namespace::write_id_maps(entrant.pid, &[map])?;
+        Cgroup::new(&Layout::detect()?, "inner").add(entrant.pid)?;
+        ours.send(&FromKeeper::Go)?;
+        expect(&ours, |m| matches!(m, FromInit::Networked))?;
+        let net = namespace::open(entrant.pid, "net")?;
+        outer::mount_inner_sys(net.as_fd())?;
+        ours.send(&FromKeeper::Go)?;
+        let (message, mut descriptors) = ours.receive_any()?;
+        let (FromInit::Init { pid }, Some(pidfd)) = (checked(message)?, descriptors.pop()) else {
+            return Err(InnerError::Failed("the inner stage spoke out of order".into()));
+        };
+        process::wait(entrant.pidfd.as_fd(), Patience::Wait)?;
+        let (message, mut descriptors) = ours.receive_any()?;
+        let (FromInit::Ready, Some(docker)) = (checked(message)?, descriptors.pop()) else {
+            return Err(InnerError::Failed("the inner stage spoke out of order".into()));
+        };
+        Ok(Self {
+            init: Child { pid, pidfd },
+            docker,
+            channel: ours,
+        })
+    }
+
+    /// Asks for a login shell on a new terminal.
+    pub(super) fn open_shell(&self, size: Size) -> Result<Shell, NoShell> {
+        let request = FromKeeper::Terminal {
+            cols: size.cols(),
+            rows: size.rows(),
+        };
+        let [master, pidfd] = self.ask(&request).map_err(|e| NoShell(story(&e)))?;
+        Ok(Shell { master, pidfd })
+    }
+
+    /// Asks for a program without a terminal.
+    pub(super) fn run(&self, argv: Vec<String>) -> Result<Piped, InnerError> {
+        let [input, output, exit] = self.ask(&FromKeeper::Run { argv })?;
+        Ok(Piped {
+            input,
+            output,
+            exit,
+        })
+    }
+
+    /// Ends every process of the stage.
+    pub(super) fn kill(&self) {
+        // It may have ended by itself.
+        let _ = process::pidfd_send_signal(self.init.pidfd.as_fd(), Signal::KILL);
+    }
+
+    fn ask<const N: usize>(&self, request: &FromKeeper) -> Result<[OwnedFd; N], InnerError> {
+        self.channel.send(request)?;
+        let (message, descriptors) = self.channel.receive_any()?;
+        let FromInit::Opened = checked(message)? else {
+            return Err(InnerError::Failed("the inner stage spoke out of order".into()));
+        };
+        let received = descriptors.len();
+        descriptors.try_into().map_err(|_| {
+            InnerError::Channel(ChannelError::Descriptors {
+                expected: N,
+                received,
+            })
+        })
+    }
+}
+
+fn become_init(channel: &Channel, executable: &OwnedFd) -> SysError {
+    if let Err(e) = signal::reset_all() {
+        return e;
+    }
+    let plan = [
+        (0, 0),
+        (1, 1),
+        (2, 2),
+        (channel.as_fd().as_raw_fd(), CHANNEL),
+    ];
+    process::execute_with(
+        Program::Open(executable.as_fd()),
+        &[c"quai".into(), c"machine-init".into()],
+        &[c"PATH=/usr/sbin:/usr/bin:/sbin:/bin".into()],
+        &plan,
+    )
+}
+
+fn expect(channel: &Channel, wanted: impl Fn(&FromInit) -> bool) -> Result<(), InnerError> {
+    let message = checked(channel.receive()?)?;
+    if wanted(&message) {
+        Ok(())
+    } else {
+        Err(InnerError::Failed(format!("unexpected {message:?}")))
+    }
+}
+
+fn checked(message: FromInit) -> Result<FromInit, InnerError> {
+    match message {
+        FromInit::Failed { why } => Err(InnerError::Failed(why)),
+        other => Ok(other),
+    }
+}

@@ -1,0 +1,156 @@
+//! Connections that are not terminals: `watch`, `run`, `status`.
+
+use std::ffi::CString;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use kernel::error::SysError;
+use kernel::fs::Access;
+use kernel::namespace::Namespaces;
+use kernel::process::{self, Forked, Parent, Program};
+use kernel::signal;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::engine::Engine;
+use super::inner_stage::{InnerStage, Piped};
+use super::wire::{FromKeeper, frame};
+use crate::machine::stage::story;
+
+/// Serves a connection by what its first line asked for.
+pub(super) fn receive(
+    inner: &InnerStage,
+    engine: &Engine,
+    mut stream: UnixStream,
+    opening: &Value,
+    early: Vec<u8>,
+) {
+    let served = match opening["open"].as_str() {
+        Some("status") => status(inner, engine, &mut stream),
+        Some("watch") => watch(inner, &stream, opening, &early),
+        Some("run") => run(inner, &stream, opening),
+        _ => Err("the first line opens nothing that this keeper knows".into()),
+    };
+    if let Err(why) = served {
+        let line = json!({ "error": why }).to_string();
+        let _ = writeln!(stream, "{line}");
+    }
+}
+
+fn status(inner: &InnerStage, engine: &Engine, stream: &mut UnixStream) -> Result<(), String> {
+    let line = json!({ "inner": inner.init.pid, "engine": engine.pid() });
+    // Whoever asked may have gone: nobody to tell.
+    let _ = writeln!(stream, "{line}");
+    Ok(())
+}
+
+/// The watcher's own program: it reads the rest of the opening line, then this connection.
+fn watch(
+    inner: &InnerStage,
+    stream: &UnixStream,
+    opening: &Value,
+    early: &[u8],
+) -> Result<(), String> {
+    let mut line = opening.to_string().into_bytes();
+    line.push(b'\n');
+    line.extend_from_slice(early);
+    let line = kernel::memory::sealed(c"opening", &line).map_err(|e| story(&e))?;
+    let stage = inner.init.pid.to_string();
+    detached(|| {
+        let executable = match kernel::fs::open(Path::new("/quai"), Access::Path) {
+            Ok(executable) => executable,
+            Err(e) => return e,
+        };
+        let word = |text: &str| CString::new(text).expect("our own words have no NUL");
+        let argv = [
+            word("quai"),
+            word("watcher"),
+            word("--stage-pid"),
+            word(&stage),
+            word("--opening-fd"),
+            word("3"),
+        ];
+        let plan = [
+            (stream.as_raw_fd(), 0),
+            (1, 1),
+            (2, 2),
+            (line.as_raw_fd(), 3),
+        ];
+        process::execute_with(Program::Open(executable.as_fd()), &argv, &[], &plan)
+    })
+}
+
+/// `{"open":"run","argv":[…],"stdin":"…"}`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Run {
+    #[serde(rename = "open")]
+    _open: String,
+    argv: Vec<String>,
+    #[serde(default)]
+    stdin: String,
+}
+
+fn run(inner: &InnerStage, stream: &UnixStream, opening: &Value) -> Result<(), String> {
+    let run: Run = serde_json::from_value(opening.clone()).map_err(|e| e.to_string())?;
+    let piped = inner.run(run.argv).map_err(|e| story(&e))?;
+    // A process of its own: the loop must not wait for the program.
+    detached(|| {
+        relay(piped, run.stdin.as_bytes(), stream);
+        process::exit(0)
+    })
+}
+
+/// Copies the program's output as frames, then its exit code as a notice.
+fn relay(piped: Piped, input: &[u8], mut stream: &UnixStream) {
+    let Piped {
+        input: to,
+        output,
+        exit,
+    } = piped;
+    let _ = stream.set_nonblocking(false);
+    feed(to, input);
+    let mut output = std::fs::File::from(output);
+    let mut buffer = [0; 16 * 1024];
+    let mut seq = 0;
+    while let Ok(n @ 1..) = output.read(&mut buffer) {
+        let message = FromKeeper::Output {
+            seq,
+            bytes: buffer[..n].to_vec(),
+        };
+        seq += n as u64;
+        if stream.write_all(&frame(&message.message())).is_err() {
+            return;
+        }
+    }
+    let mut line = String::new();
+    let _ = std::fs::File::from(exit).read_to_string(&mut line);
+    let code = line.trim().parse::<i32>().ok();
+    let notice = FromKeeper::Notice(json!({ "exit": code }).to_string());
+    let _ = stream.write_all(&frame(&notice.message()));
+}
+
+/// Writes the input from a process of its own, so that a program that answers while it reads
+/// cannot block us.
+fn feed(to: OwnedFd, input: &[u8]) {
+    if let Ok(Forked::Child) = process::fork(Namespaces::NONE, Parent::Caller) {
+        let _ = std::fs::File::from(to).write_all(input);
+        process::exit(0)
+    }
+}
+
+/// Runs `work` in a child, which the keeper reaps like any other.
+fn detached(work: impl FnOnce() -> SysError) -> Result<(), String> {
+    match process::fork(Namespaces::NONE, Parent::Caller) {
+        Ok(Forked::Parent(_)) => Ok(()),
+        Ok(Forked::Child) => {
+            let _ = signal::reset_all();
+            let error = work();
+            eprintln!("keeper: {}", story(&error));
+            process::exit(127)
+        }
+        Err(error) => Err(story(&error)),
+    }
+}
