@@ -22,8 +22,8 @@ use crate::course::{self, Course};
 use crate::error::chain;
 use crate::machine::helper::client::Machines;
 use crate::machine::helper::{HelperSocket, spawn_and_drop};
-use crate::machine::spec::{Limits, Network};
 use crate::machine::pool::{Capacity, Launcher, Pool};
+use crate::machine::spec::{Limits, Network};
 use crate::progress::Progress;
 use crate::router::router;
 use crate::session::watches::Watches;
@@ -123,9 +123,8 @@ fn prepare(config: &Config) -> Result<Prepared, Refused> {
         return Err(Refused::new("images", &[("store", &store)]));
     }
     // From here on this process is an ordinary user, who owns DATA/web.
-    let helper = spawn_and_drop(&config.data).map_err(|error| {
-        Refused::new("folder", &[("data", &shown), ("why", &chain(&error))])
-    })?;
+    let helper = spawn_and_drop(&config.data)
+        .map_err(|error| Refused::new("folder", &[("data", &shown), ("why", &chain(&error))]))?;
     Ok(Prepared {
         lacks: doctor::lacks(&findings),
         helper,
@@ -191,11 +190,7 @@ async fn serve(config: Config, prepared: Prepared) -> Result<(), Refused> {
     Ok(())
 }
 
-fn build(
-    config: Config,
-    launcher: Arc<dyn Launcher>,
-    lacks: Vec<Lack>,
-) -> Result<Shared, Refused> {
+fn build(config: Config, launcher: Arc<dyn Launcher>, lacks: Vec<Lack>) -> Result<Shared, Refused> {
     let source = match &config.content {
         Some(folder) => Source::Folder(folder.clone()),
         None => Source::Embedded,
@@ -211,11 +206,7 @@ fn build(
         Refused::new("database", &[("why", &chain(&error)), ("path", &path)])
     })?;
     let sockets = config.data.join("run");
-    let pool = Arc::new(Pool::new(
-        launcher,
-        sockets,
-        Capacity::of_this_host(),
-    ));
+    let pool = Arc::new(Pool::new(launcher, sockets, Capacity::of_this_host()));
     let watches = Arc::new(Watches::new(Arc::clone(&pool), progress.clone()));
     Ok(Arc::new(App {
         config,

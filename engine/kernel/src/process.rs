@@ -160,7 +160,10 @@ pub fn execute_with(
         let ret = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, above) };
         SysError::check("fcntl F_DUPFD_CLOEXEC", ret.into()).map(|()| ret)
     };
-    let moved: Result<Vec<_>, _> = plan.iter().map(|(from, to)| Ok((away(*from)?, *to))).collect();
+    let moved: Result<Vec<_>, _> = plan
+        .iter()
+        .map(|(from, to)| Ok((away(*from)?, *to)))
+        .collect();
     let file = match program {
         Program::Open(file) => away(file.as_raw_fd()).map(Some),
         Program::At(_) => Ok(None),

@@ -87,10 +87,7 @@ impl Launcher for Machines {
     }
 }
 
-async fn exchange(
-    line: Arc<Mutex<BufReader<UnixStream>>>,
-    verb: Verb,
-) -> std::io::Result<Reply> {
+async fn exchange(line: Arc<Mutex<BufReader<UnixStream>>>, verb: Verb) -> std::io::Result<Reply> {
     let mut text = serde_json::to_vec(&verb)?;
     text.push(b'\n');
     let mut line = line.lock().await;

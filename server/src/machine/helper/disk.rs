@@ -119,7 +119,8 @@ fn copy_sparse(from: &Path, to: &Path) -> io::Result<()> {
         let mut position = start;
         target.seek(SeekFrom::Start(start))?;
         while position < stop {
-            let wanted = usize::try_from(stop - position).map_or(buffer.len(), |n| n.min(buffer.len()));
+            let wanted =
+                usize::try_from(stop - position).map_or(buffer.len(), |n| n.min(buffer.len()));
             source.read_exact_at(&mut buffer[..wanted], position)?;
             target.write_all(&buffer[..wanted])?;
             position += wanted as u64;

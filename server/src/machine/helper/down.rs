@@ -33,13 +33,19 @@ pub(crate) fn run(words: Vec<OsString>) -> ExitCode {
         return ExitCode::FAILURE;
     }
     if !args.data.is_dir() {
-        eprintln!("quai down: {} does not exist; `quai local` makes it", args.data.display());
+        eprintln!(
+            "quai down: {} does not exist; `quai local` makes it",
+            args.data.display()
+        );
         return ExitCode::FAILURE;
     }
     let data = DataDir::new(args.data);
     // A helper in office would start again what is stopped here.
     let Ok(_lock) = FileLock::try_now(&data.helper_lock()) else {
-        eprintln!("quai down: `quai local` is running on {}; stop it first", data.path().display());
+        eprintln!(
+            "quai down: `quai local` is running on {}; stop it first",
+            data.path().display()
+        );
         return ExitCode::FAILURE;
     };
     match end_all(data, args.purge) {

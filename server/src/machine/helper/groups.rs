@@ -54,7 +54,8 @@ impl Groups {
         self.outer.add(keeper)?;
         self.machine.enable_controllers()?;
         self.inner.create()?;
-        self.inner.limit(&[Limit::Memory(limits.memory), Limit::Pids(limits.pids)])?;
+        self.inner
+            .limit(&[Limit::Memory(limits.memory), Limit::Pids(limits.pids)])?;
         self.inner.delegate(base, base)?;
         self.machine.delegate_moves(base, base)
     }
@@ -81,8 +82,16 @@ fn plan(limits: &Limits, memory: u64, pids: u64) -> Vec<Limit> {
 /// The devices that every container may use, and making (not opening) any node: whiteouts.
 fn devices() -> Vec<DeviceRule> {
     let rules = [
-        "c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm",
-        "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm",
+        "c *:* m",
+        "b *:* m",
+        "c 1:3 rwm",
+        "c 1:5 rwm",
+        "c 1:7 rwm",
+        "c 1:8 rwm",
+        "c 1:9 rwm",
+        "c 5:0 rwm",
+        "c 5:2 rwm",
+        "c 136:* rwm",
     ];
     rules.into_iter().map(|r| DeviceRule(r.into())).collect()
 }

@@ -165,7 +165,12 @@ impl Machines {
     /// Forgets machines that have ended by themselves, and clears what they left.
     pub(super) fn bury(&mut self) {
         let gone = |keeper: &OwnedFd| matches!(ended(keeper.as_fd(), Duration::ZERO), Ok(true));
-        let dead: Vec<_> = self.alive.iter().filter(|(_, k)| gone(k)).map(|(id, _)| id.clone()).collect();
+        let dead: Vec<_> = self
+            .alive
+            .iter()
+            .filter(|(_, k)| gone(k))
+            .map(|(id, _)| id.clone())
+            .collect();
         for id in dead {
             self.alive.remove(&id);
             if let Err(error) = self.clear(&id) {

@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn an_account_is_found_by_its_whole_name() {
-        let accounts = "root:x:0:0::/root:/bin/sh\nquais:x:7:7::/:/bin/sh\nquai:x:990:980::/:/bin/sh\n";
+        let accounts =
+            "root:x:0:0::/root:/bin/sh\nquais:x:7:7::/:/bin/sh\nquai:x:990:980::/:/bin/sh\n";
         let found = named(accounts, "quai");
         assert_eq!(found, Some(Owner { uid: 990, gid: 980 }));
         assert_eq!(named(accounts, "root"), None);

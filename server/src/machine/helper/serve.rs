@@ -66,7 +66,12 @@ fn serve(socket: &UnixStream, machines: &mut Machines) -> ExitCode {
     loop {
         let ready = {
             let mut set = vec![(socket.as_fd(), Interest::Read)];
-            set.extend(machines.watched().into_iter().map(|fd| (fd, Interest::Read)));
+            set.extend(
+                machines
+                    .watched()
+                    .into_iter()
+                    .map(|fd| (fd, Interest::Read)),
+            );
             poll::wait(&set, None)
         };
         let ready = match ready {

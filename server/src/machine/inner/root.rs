@@ -59,7 +59,11 @@ pub(super) fn build() -> Result<OwnedFd, RootError> {
         (c"gid", c"5"),
         (c"max", terminals.as_c_str()),
     ];
-    let pts = mount::detached(c"devpts", &options, Attributes::NO_SUID | Attributes::NO_EXEC)?;
+    let pts = mount::detached(
+        c"devpts",
+        &options,
+        Attributes::NO_SUID | Attributes::NO_EXEC,
+    )?;
 
     // The copy is not locked, as mounts inherited from the outer stage are: it can become the root.
     let copy = mount::clone_tree(Dir::Here, c"/machine", Depth::Tree)?;
@@ -123,11 +127,15 @@ fn identity() {
     if let Err(e) = process::set_host_name(HOST_NAME) {
         eprintln!("machine-init: {e}");
     }
-    let hosts = format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t{HOST_NAME}\n");
+    let hosts =
+        format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t{HOST_NAME}\n");
     let files = [
         ("etc/hostname", format!("{HOST_NAME}\n")),
         ("etc/hosts", hosts),
-        ("etc/resolv.conf", "# No way out of this machine.\n".to_owned()),
+        (
+            "etc/resolv.conf",
+            "# No way out of this machine.\n".to_owned(),
+        ),
     ];
     for (path, text) in files {
         let written = kernel::fs::open(Path::new("/"), Access::Directory)

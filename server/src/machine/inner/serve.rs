@@ -126,7 +126,9 @@ impl Init {
     fn obey(&mut self, channel: &Channel, request: FromKeeper) {
         let answered = match request {
             FromKeeper::Go => return,
-            FromKeeper::Terminal { cols, rows } => self.terminal(channel, WindowSize { cols, rows }),
+            FromKeeper::Terminal { cols, rows } => {
+                self.terminal(channel, WindowSize { cols, rows })
+            }
             FromKeeper::Run { argv } => self.program(channel, &argv),
         };
         if let Err(why) = answered {
@@ -135,8 +137,7 @@ impl Init {
     }
 
     fn terminal(&mut self, channel: &Channel, size: WindowSize) -> Result<(), String> {
-        let terminal =
-            shell::on_terminal(self.terminals.as_fd(), size).map_err(|e| story(&e))?;
+        let terminal = shell::on_terminal(self.terminals.as_fd(), size).map_err(|e| story(&e))?;
         let descriptors = [terminal.master.as_fd(), terminal.child.pidfd.as_fd()];
         opened(channel, &descriptors)
     }
@@ -145,7 +146,10 @@ impl Init {
         let (exit, tell) = process::pipe().map_err(|e| story(&e))?;
         let piped = shell::piped(argv).map_err(|e| story(&e))?;
         self.waiting.insert(piped.child.pid, tell);
-        opened(channel, &[piped.input.as_fd(), piped.output.as_fd(), exit.as_fd()])
+        opened(
+            channel,
+            &[piped.input.as_fd(), piped.output.as_fd(), exit.as_fd()],
+        )
     }
 }
 

@@ -76,12 +76,16 @@ impl InnerStage {
         ours.send(&FromKeeper::Go)?;
         let (message, mut descriptors) = ours.receive_any()?;
         let (FromInit::Init { pid }, Some(pidfd)) = (checked(message)?, descriptors.pop()) else {
-            return Err(InnerError::Failed("the inner stage spoke out of order".into()));
+            return Err(InnerError::Failed(
+                "the inner stage spoke out of order".into(),
+            ));
         };
         process::wait(entrant.pidfd.as_fd(), Patience::Wait)?;
         let (message, mut descriptors) = ours.receive_any()?;
         let (FromInit::Ready, Some(docker)) = (checked(message)?, descriptors.pop()) else {
-            return Err(InnerError::Failed("the inner stage spoke out of order".into()));
+            return Err(InnerError::Failed(
+                "the inner stage spoke out of order".into(),
+            ));
         };
         Ok(Self {
             init: Child { pid, pidfd },
@@ -120,7 +124,9 @@ impl InnerStage {
         self.channel.send(request)?;
         let (message, descriptors) = self.channel.receive_any()?;
         let FromInit::Opened = checked(message)? else {
-            return Err(InnerError::Failed("the inner stage spoke out of order".into()));
+            return Err(InnerError::Failed(
+                "the inner stage spoke out of order".into(),
+            ));
         };
         let received = descriptors.len();
         descriptors.try_into().map_err(|_| {

@@ -66,7 +66,9 @@ pub(super) fn build(parts: &Parts) -> Result<(), OuterError> {
     std::env::set_current_dir("/tmp").map_err(|e| failed("/tmp", e))?;
     mount::pivot_into_working_directory()?;
 
-    for name in ["store", "disk", "machine", "proc", "sys", "dev", "run", "tmp", "lower"] {
+    for name in [
+        "store", "disk", "machine", "proc", "sys", "dev", "run", "tmp", "lower",
+    ] {
         directory(&Path::new("/").join(name))?;
     }
     file("/quai")?;
@@ -102,7 +104,12 @@ pub(super) fn limit_kernel_objects() -> Result<(), OuterError> {
 
 /// Mounts the machine's root at `/machine`: the image's layers and the disk.
 pub(super) fn mount_machine(lowers: &[PathBuf]) -> Result<(), OuterError> {
-    for path in ["/disk/root", "/disk/root/upper", "/disk/root/work", "/disk/engine"] {
+    for path in [
+        "/disk/root",
+        "/disk/root/upper",
+        "/disk/root/work",
+        "/disk/engine",
+    ] {
         directory(Path::new(path))?;
     }
     // One option takes 255 bytes, which the paths of three layers fill: short names lead to them.

@@ -70,7 +70,10 @@ impl Residence {
                 Then::Continue
             }
             Err(error) => {
-                eprintln!("keeper: the inner stage cannot be started: {}", story(&error));
+                eprintln!(
+                    "keeper: the inner stage cannot be started: {}",
+                    story(&error)
+                );
                 Then::Stop
             }
         }
@@ -112,7 +115,8 @@ impl Household for Residence {
         }
         // The second place is the docker socket, when it is watched.
         if ready.contains(&1) && self.engine.is_wanted() {
-            self.engine.start(self.inner.init.pid, self.inner.docker.as_fd());
+            self.engine
+                .start(self.inner.init.pid, self.inner.docker.as_fd());
         }
         // Signals of several children may have become one: look whether one came or not.
         self.reap().unwrap_or_else(|error| {

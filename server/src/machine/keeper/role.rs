@@ -54,8 +54,7 @@ pub(crate) fn run() -> ExitCode {
 
 fn build(channel: &Channel) -> Result<(UnixListener, Residence), KeeperError> {
     let _ = kernel::process::set_name(c"keeper");
-    let (FromHelper::Build(build), descriptors) =
-        channel.receive_with::<_, BUILD_DESCRIPTORS>()?
+    let (FromHelper::Build(build), descriptors) = channel.receive_with::<_, BUILD_DESCRIPTORS>()?
     else {
         return Err(KeeperError::OutOfOrder);
     };
