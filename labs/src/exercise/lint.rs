@@ -19,14 +19,22 @@ const CAPABILITIES: [&str; 5] = [
     "seccomp",
 ];
 
-/// Everything that is wrong with one exercise; `known` are the ids of all exercises.
-pub fn lint(source: &Source, known: &BTreeSet<String>) -> Vec<Problem> {
+/// What an exercise is measured against.
+pub struct Course<'a> {
+    /// The ids of all exercises.
+    pub exercises: &'a BTreeSet<String>,
+    /// Whether a script of this name stands beside the exercise.
+    pub has_script: &'a dyn Fn(&str) -> bool,
+}
+
+/// Everything that is wrong with one exercise.
+pub fn lint(source: &Source, course: &Course<'_>) -> Vec<Problem> {
     let mut lint = Lint {
         source,
         problems: Vec::new(),
     };
-    lint.ids(known);
-    lint.scripts();
+    lint.ids(course.exercises);
+    lint.scripts(course.has_script);
     lint.french();
     match names(&source.exercise) {
         Ok(names) => {
@@ -130,12 +138,11 @@ impl Lint<'_> {
         self.note(word, cause);
     }
 
-    fn scripts(&mut self) {
+    fn scripts(&mut self, has_script: &dyn Fn(&str) -> bool) {
         let exercise = &self.source.exercise;
-        let folder = self.source.file.parent().unwrap_or(&self.source.file);
         let examples = exercise.counterexamples.iter().map(|c| &c.run);
         for script in std::iter::once(&exercise.solve).chain(examples) {
-            if script.contains('/') || !folder.join(script).is_file() {
+            if script.contains('/') || !has_script(script) {
                 let script = script.clone();
                 self.note(&script.clone(), Cause::NoScript { script });
             }
@@ -375,18 +382,20 @@ checks:
     needs: [un]
     assert: { p.hostname: { ne: $machine.hostname } }
     explain: { p.hostname: 'Il est {{p.hostname}}' }
-solve: lint.rs
-counterexamples: [ { run: lint.rs, must_fail: un } ]
+solve: oui.sh
+counterexamples: [ { run: oui.sh, must_fail: un } ]
 ---
 La machine est à vous : dans le terminal, créez un processus et donnez-lui le nom demandé. Vous pouvez
 lire la page du cours pour savoir comment un nom est gardé dans le noyau.
 ";
 
     fn lint_text(text: &str) -> Vec<Problem> {
-        // The scripts of this exercise are this very file.
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/exercise/tp.md");
-        let source = parse(&file, text).unwrap();
-        lint(&source, &BTreeSet::from(["a/b".to_owned()]))
+        let source = parse(Path::new("tp.md"), text).unwrap();
+        let course = Course {
+            exercises: &BTreeSet::from(["a/b".to_owned()]),
+            has_script: &|name| name == "oui.sh",
+        };
+        lint(&source, &course)
     }
 
     #[track_caller]
@@ -423,7 +432,7 @@ lire la page du cours pour savoir comment un nom est gardé dans le noyau.
             "nothing has the id",
         );
         check(
-            "solve: lint.rs",
+            "solve: oui.sh",
             "solve: perdu.sh",
             18,
             "no script \"perdu.sh\"",

@@ -13,7 +13,6 @@ pub mod schema;
 pub mod variables;
 
 pub use expectation::{Expectation, Operators, Value};
-pub use lint::lint;
 pub use load::{Source, load};
 pub use period::Period;
 pub use problem::{Cause, Problem};

@@ -22,12 +22,8 @@ pub(crate) struct Tp {
 impl Tp {
     /// Reads `tp.md`; `id` is what its place in the course says its id must be.
     pub(crate) fn read(file: &str, text: &str, id: &str, assets: &str) -> Result<Self, Fault> {
-        let source =
-            labs::exercise::load::parse(Path::new(file), text).map_err(|problem| Fault {
-                file: file.to_owned(),
-                line: problem.line.and_then(|line| usize::try_from(line).ok()),
-                cause: problem.cause.to_string(),
-            })?;
+        let source = labs::exercise::load::parse(Path::new(file), text)
+            .map_err(|problem| Fault::from(&problem))?;
         let exercise = source.exercise;
         if exercise.id != id {
             let cause = format!("the id is {:?}, its folder says {id:?}", exercise.id);
