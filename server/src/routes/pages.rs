@@ -15,7 +15,7 @@ use web::pages::{
 use super::assets;
 use crate::app::{App, Shared};
 use crate::course::catalogue::Place;
-use crate::course::exercise::Tp;
+use crate::course::exercise::{Told, Tp};
 use crate::course::markdown::{self, Rendered};
 use crate::course::{Module, Step, StepBody};
 use crate::error::Failure;
@@ -133,14 +133,15 @@ pub(crate) async fn exercise(
     let id = tp.exercise.id.clone();
     app.progress.opened(learner.clone(), id.clone()).await?;
     app.progress.begun(learner.clone(), id.clone()).await?;
+    let told = tp.told_to(learner.as_str());
     let state = app.progress.exercise(learner, id).await?;
-    page(&exercise_page(&app, &place, tp, &state, nonce))
+    page(&exercise_page(&app, &place, (tp, told), &state, nonce))
 }
 
 fn exercise_page(
     app: &App,
     place: &Place<'_>,
-    tp: &Tp,
+    (tp, told): (&Tp, Told),
     state: &ExerciseState,
     nonce: StyleNonce,
 ) -> ExercisePage {
@@ -149,13 +150,13 @@ fn exercise_page(
     let minutes = exercise.duration.minutes().to_string();
     let checks = exercise.checks.iter().map(|check| CheckRow {
         id: check.id.clone(),
-        text: check.text.clone(),
+        text: told.sentence(&check.text),
         needs: check.needs.clone(),
         passed: passed(&check.id),
     });
     let questions = exercise.ask.iter().map(|question| Question {
         id: question.id.clone(),
-        text_html: markdown::render_line(&question.text),
+        text_html: markdown::render_line(&told.sentence(&question.text)),
         input: match question.kind {
             AnswerKind::Integer => Input::Integer,
             AnswerKind::Text => Input::Text,
@@ -167,7 +168,7 @@ fn exercise_page(
     let hints = exercise
         .hints
         .iter()
-        .zip(&tp.hints)
+        .zip(&told.hints_html)
         .map(|(hint, html)| Hint {
             after_s: hint.after.0.as_secs(),
             body_html: html.clone(),
@@ -176,7 +177,7 @@ fn exercise_page(
         frame: step_frame(place, nonce),
         title: exercise.title.clone(),
         duration: web::messages::say("page.minutes", &[("minutes", &minutes)]),
-        body_html: tp.statement.html.clone(),
+        body_html: told.statement_html.clone(),
         href: place.module.step_href(place.step),
         id: exercise.id.clone(),
         checks: checks.collect(),

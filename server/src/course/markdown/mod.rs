@@ -179,13 +179,12 @@ impl Page<'_> {
     }
 
     fn unique(&mut self, wanted: &str) -> String {
-        let candidates = (1..).map(|n| match n {
+        let mut candidates = (1..).map(|n| match n {
             1 => wanted.to_owned(),
             n => format!("{wanted}-{n}"),
         });
         let id = candidates
-            .skip_while(|id| self.taken.contains(id))
-            .next()
+            .find(|id| !self.taken.contains(id))
             .expect("numbers do not run out before headings");
         self.taken.insert(id.clone());
         id

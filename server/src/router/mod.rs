@@ -98,3 +98,6 @@ async fn headers(mut request: Request, next: Next) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests;
