@@ -61,11 +61,6 @@ impl Client {
         })
     }
 
-    /// The daemon's address, as given.
-    pub(crate) fn host(&self) -> &str {
-        &self.host
-    }
-
     /// The version of the API that the last request used.
     pub(crate) fn version(&self) -> String {
         self.version.borrow().clone()
@@ -74,12 +69,6 @@ impl Client {
     /// Asks for a JSON document.
     pub(crate) async fn get(&self, query: &Query) -> Result<Value, CliError> {
         self.json(Method::GET, query, Payload::Empty).await
-    }
-
-    /// Asks for a document without reading it: `inspect` prints it as it came.
-    pub(crate) async fn get_text(&self, query: &Query) -> Result<Bytes, CliError> {
-        let response = self.send(Method::GET, query, Payload::Empty).await?;
-        collect(query, response).await
     }
 
     /// Posts a document and reads the answer's; an empty answer is `null`.

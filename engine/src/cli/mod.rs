@@ -14,7 +14,9 @@ mod help;
 
 mod client;
 mod context;
+mod download;
 mod messages;
+mod upload;
 mod wire;
 
 mod attach;

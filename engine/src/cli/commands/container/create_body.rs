@@ -220,14 +220,13 @@ fn host_config(matches: &Matches) -> Result<Map<String, Value>, CliError> {
     Ok(host)
 }
 
-/// The limits, which `update` can change later.
-pub(super) fn limits(matches: &Matches) -> Result<Map<String, Value>, CliError> {
+/// The limits that `update` can change later.
+pub(super) fn update_limits(matches: &Matches) -> Map<String, Value> {
     let mut host = Map::new();
     for (key, option) in [
         ("Memory", "memory"),
         ("MemoryReservation", "memory-reservation"),
         ("MemorySwap", "memory-swap"),
-        ("KernelMemory", "kernel-memory"),
     ] {
         put_number(&mut host, key, matches.bytes(option));
     }
@@ -240,20 +239,21 @@ pub(super) fn limits(matches: &Matches) -> Result<Map<String, Value>, CliError> 
     ] {
         put_number(&mut host, key, matches.int(option));
     }
-    if matches.given("memory-swappiness") {
-        put_number(
-            &mut host,
-            "MemorySwappiness",
-            matches.int("memory-swappiness"),
-        );
-    }
-    put_number(
-        &mut host,
-        "NanoCpus",
-        matches.decimal("cpus").map(|cpus| (cpus * 1e9) as i64),
-    );
+    let cpus = matches.decimal("cpus").map(|cpus| (cpus * 1e9) as i64);
+    put_number(&mut host, "NanoCpus", cpus);
     put_text(&mut host, "CpusetCpus", matches.text("cpuset-cpus"));
     put_text(&mut host, "CpusetMems", matches.text("cpuset-mems"));
+    host
+}
+
+/// All the limits.
+fn limits(matches: &Matches) -> Result<Map<String, Value>, CliError> {
+    let mut host = update_limits(matches);
+    put_number(&mut host, "KernelMemory", matches.bytes("kernel-memory"));
+    if matches.given("memory-swappiness") {
+        let swappiness = matches.int("memory-swappiness");
+        put_number(&mut host, "MemorySwappiness", swappiness);
+    }
     for (key, option) in [
         ("BlkioDeviceReadBps", "device-read-bps"),
         ("BlkioDeviceReadIOps", "device-read-iops"),

@@ -39,7 +39,8 @@ const OPTIONS: &[Flag] = &[
     Flag::switch("size", "Show sizes").short('s'),
 ];
 
-const LISTING: Listing = Listing {
+/// What is known about a container in a list.
+pub(crate) const LISTING: Listing = Listing {
     kind: "ContainerContext",
     headers: &[
         ("ID", "CONTAINER ID"),

@@ -2,8 +2,30 @@
 
 pub(crate) mod ls;
 pub(crate) mod pull;
+mod rm;
+mod tag;
+
+mod history;
+mod import;
+mod inspect;
+mod load;
+pub(crate) mod prune;
+mod save;
+mod search;
 
 use super::Command;
 
 /// Every one of them.
-pub(crate) static COMMANDS: &[&Command] = &[&ls::COMMAND, &pull::COMMAND];
+pub(crate) static COMMANDS: &[&Command] = &[
+    &history::COMMAND,
+    &import::COMMAND,
+    &inspect::COMMAND,
+    &load::COMMAND,
+    &ls::COMMAND,
+    &prune::COMMAND,
+    &pull::COMMAND,
+    &rm::COMMAND,
+    &save::COMMAND,
+    &search::COMMAND,
+    &tag::COMMAND,
+];

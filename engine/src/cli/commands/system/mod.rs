@@ -1,5 +1,11 @@
-//! Commands about the engine as a whole.
+//! Commands about the engine as a whole, and those that concern every kind of object.
 
+mod df;
+mod events;
+mod info;
+mod inspect;
+mod login;
+mod prune;
 pub(crate) mod version;
 
 use super::{Command, Operands};
@@ -7,7 +13,16 @@ use crate::cli::flags::Order;
 use crate::cli::{GLOBAL, help, output};
 
 /// Every one of them.
-pub(crate) static COMMANDS: &[&Command] = &[&version::COMMAND];
+pub(crate) static COMMANDS: &[&Command] = &[
+    &df::COMMAND,
+    &events::COMMAND,
+    &info::COMMAND,
+    &inspect::COMMAND,
+    &login::LOGIN,
+    &login::LOGOUT,
+    &prune::COMMAND,
+    &version::COMMAND,
+];
 
 /// `docker help`
 pub(crate) static HELP: Command = Command {

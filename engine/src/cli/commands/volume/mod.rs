@@ -1,6 +1,13 @@
 //! Commands about volumes.
 
+mod create;
+mod inspect;
+mod ls;
+pub(crate) mod prune;
+mod rm;
+
 use super::Command;
 
 /// Every one of them.
-pub(crate) static COMMANDS: &[&Command] = &[];
+pub(crate) static COMMANDS: &[&Command] =
+    &[&create::COMMAND, &inspect::COMMAND, &ls::COMMAND, &prune::COMMAND, &rm::COMMAND];

@@ -1,0 +1,183 @@
+//! `docker system df`.
+
+use serde_json::Value;
+
+use crate::cli::commands::container::ls::{self, Length};
+use crate::cli::commands::image::ls::{Ids, LISTING as IMAGES, Names, rows as image_rows};
+use crate::cli::commands::{Command, Operands};
+use crate::cli::error::CliError;
+use crate::cli::flags::{Flag, Matches, Order};
+use crate::cli::format::{Listing, Row, amount};
+use crate::cli::path::Query;
+use crate::cli::{Session, output};
+
+/// The command.
+pub(crate) static COMMAND: Command = Command {
+    paths: &["system df"],
+    about: "Show docker disk usage",
+    synopsis: "[OPTIONS]",
+    flags: &[OPTIONS],
+    operands: Operands::None,
+    order: Order::Anywhere,
+    run: |session, matches| Box::pin(run(session, matches)),
+};
+
+const OPTIONS: &[Flag] = &[
+    Flag::text("format", "\"table\", \"json\", a Go template or \"table TEMPLATE\""),
+    Flag::switch("verbose", "Show each object").short('v'),
+];
+
+const LISTING: Listing = Listing {
+    kind: "diskUsageContext",
+    headers: &[
+        ("Type", "TYPE"),
+        ("TotalCount", "TOTAL"),
+        ("Active", "ACTIVE"),
+        ("Size", "SIZE"),
+        ("Reclaimable", "RECLAIMABLE"),
+    ],
+    columns: &["Type", "TotalCount", "Active", "Size", "Reclaimable"],
+};
+
+const VOLUMES: Listing = Listing {
+    kind: "volumeContext",
+    headers: &[("Name", "VOLUME NAME"), ("Links", "LINKS"), ("Size", "SIZE")],
+    columns: &["Name", "Links", "Size"],
+};
+
+async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
+    let usage = session.client.get(&Query::new(&["system", "df"])).await?;
+    if matches.on("verbose") {
+        if matches.given("format") {
+            return Err(CliError::Said(
+                "--format cannot be used together with --verbose".to_owned(),
+            ));
+        }
+        verbose(&usage)?;
+    } else {
+        LISTING.print(&summary(&usage), matches.text("format"))?;
+    }
+    Ok(0)
+}
+
+fn list<'u>(usage: &'u Value, key: &str) -> &'u [Value] {
+    usage[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_default().max(0.0)
+}
+
+fn summary(usage: &Value) -> Vec<Row> {
+    let images = list(usage, "Images");
+    let layers = number(&usage["LayersSize"]);
+    let used: f64 = images
+        .iter()
+        .filter(|image| number(&image["Containers"]) > 0.0)
+        .map(|image| number(&image["Size"]) - number(&image["SharedSize"]))
+        .sum();
+    let active = images.iter().filter(|image| number(&image["Containers"]) > 0.0).count();
+    let containers = list(usage, "Containers");
+    let runs = |container: &&Value| {
+        ["running", "paused", "restarting"].iter().any(|state| container["State"] == **state)
+    };
+    let written = |all: &[&Value]| all.iter().map(|one| number(&one["SizeRw"])).sum::<f64>();
+    let all: Vec<&Value> = containers.iter().collect();
+    let stopped: Vec<&Value> = containers.iter().filter(|one| !runs(one)).collect();
+    let volumes = list(usage, "Volumes");
+    let in_use = |volume: &&Value| number(&volume["UsageData"]["RefCount"]) > 0.0;
+    let stored = |volume: &Value| number(&volume["UsageData"]["Size"]);
+    let caches = list(usage, "BuildCache");
+    let cached: f64 = caches.iter().map(|cache| number(&cache["Size"])).sum();
+    vec![
+        row("Images", images.len(), active, layers, layers - used),
+        row(
+            "Containers",
+            containers.len(),
+            containers.len() - stopped.len(),
+            written(&all),
+            written(&stopped),
+        ),
+        row(
+            "Local Volumes",
+            volumes.len(),
+            volumes.iter().filter(in_use).count(),
+            volumes.iter().map(stored).sum(),
+            volumes.iter().filter(|volume| !in_use(volume)).map(stored).sum(),
+        ),
+        row("Build Cache", caches.len(), 0, cached, cached),
+    ]
+}
+
+fn row(kind: &str, total: usize, active: usize, size: f64, reclaimable: f64) -> Row {
+    let mut free = amount::decimal(reclaimable);
+    if size > 0.0 {
+        free.push_str(&format!(" ({:.0}%)", (reclaimable * 100.0 / size).trunc()));
+    }
+    Row::new([
+        ("Type", kind.into()),
+        ("TotalCount", total.to_string().into()),
+        ("Active", active.to_string().into()),
+        ("Size", amount::decimal(size).into()),
+        ("Reclaimable", free.into()),
+    ])
+}
+
+fn verbose(usage: &Value) -> Result<(), CliError> {
+    const IMAGE_COLUMNS: Listing = Listing {
+        columns: &[
+            "Repository",
+            "Tag",
+            "ID",
+            "CreatedSince",
+            "Size",
+            "SharedSize",
+            "UniqueSize",
+            "Containers",
+        ],
+        ..IMAGES
+    };
+    const CONTAINER_COLUMNS: Listing = Listing {
+        columns: &[
+            "ID",
+            "Image",
+            "Command",
+            "LocalVolumes",
+            "Size",
+            "RunningFor",
+            "Status",
+            "Names",
+        ],
+        ..ls::LISTING
+    };
+    let images: Vec<Row> = list(usage, "Images")
+        .iter()
+        .flat_map(|image| image_rows(image, Names::Tags, Ids::Short))
+        .collect();
+    let containers: Vec<Row> = list(usage, "Containers")
+        .iter()
+        .map(|container| {
+            let mut row = ls::row(container, Length::Short);
+            let size = amount::short(number(&container["SizeRw"]));
+            row.fields.insert("Size".into(), size.into());
+            row
+        })
+        .collect();
+    let volumes: Vec<Row> = list(usage, "Volumes")
+        .iter()
+        .map(|volume| {
+            Row::new([
+                ("Name", volume["Name"].clone()),
+                ("Links", number(&volume["UsageData"]["RefCount"]).to_string().into()),
+                ("Size", amount::decimal(number(&volume["UsageData"]["Size"])).into()),
+            ])
+        })
+        .collect();
+    output::print(&format!(
+        "Images space usage:\n\n{}\nContainers space usage:\n\n{}\n\
+         Local Volumes space usage:\n\n{}\n",
+        IMAGE_COLUMNS.render(&images, None)?,
+        CONTAINER_COLUMNS.render(&containers, None)?,
+        VOLUMES.render(&volumes, None)?,
+    ))
+}

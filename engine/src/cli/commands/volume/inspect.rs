@@ -1,0 +1,21 @@
+//! `docker volume inspect`.
+
+use crate::cli::commands::container::inspect::{FORMAT, inspect_documents};
+use crate::cli::commands::{Command, Operands};
+use crate::cli::flags::Order;
+use crate::cli::path::Query;
+
+/// The command.
+pub(crate) static COMMAND: Command = Command {
+    paths: &["volume inspect"],
+    about: "Display detailed information on one or more volumes",
+    synopsis: "[OPTIONS] VOLUME [VOLUME...]",
+    flags: &[FORMAT],
+    operands: Operands::AtLeast(1),
+    order: Order::Anywhere,
+    run: |session, matches| {
+        Box::pin(inspect_documents(matches, async |name| {
+            session.client.get(&Query::new(&["volumes", name])).await
+        }))
+    },
+};

@@ -1,0 +1,35 @@
+//! Requests whose body is a file: `load`, `import` and `cp` to a container.
+
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use tokio::sync::mpsc;
+
+/// The pieces of a blocking reader, read by a thread of its own.
+pub(crate) fn pieces(
+    mut reader: impl Read + Send + 'static,
+) -> impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static {
+    let (send, receive) = mpsc::channel(4);
+    std::thread::spawn(move || {
+        loop {
+            let mut buffer = vec![0; 64 * 1024];
+            let piece = match reader.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(count) => {
+                    buffer.truncate(count);
+                    Ok(Bytes::from(buffer))
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
+            let failed = piece.is_err();
+            if send.blocking_send(piece).is_err() || failed {
+                return;
+            }
+        }
+    });
+    stream::unfold(receive, async |mut receive| {
+        receive.recv().await.map(|piece| (piece, receive))
+    })
+}
