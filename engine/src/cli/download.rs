@@ -41,12 +41,22 @@ pub(crate) async fn write(
 ) -> Result<(), CliError> {
     match to {
         Destination::Stdout => {
-            copy(query, response, |bytes| stdout().write_all(bytes).map_err(CliError::Output)).await
+            copy(query, response, |bytes| {
+                stdout().write_all(bytes).map_err(CliError::Output)
+            })
+            .await
         }
         Destination::File(path) => {
-            let failed = |source| CliError::File { what: "write", path: path.clone(), source };
+            let failed = |source| CliError::File {
+                what: "write",
+                path: path.clone(),
+                source,
+            };
             let mut file = File::create(&path).map_err(failed)?;
-            copy(query, response, |bytes| file.write_all(bytes).map_err(failed)).await
+            copy(query, response, |bytes| {
+                file.write_all(bytes).map_err(failed)
+            })
+            .await
         }
     }
 }

@@ -23,7 +23,9 @@ const OPTIONS: &[Flag] = &[
     Flag::text("author", "Who made it").short('a'),
     Flag::list("change", "Apply a Dockerfile instruction to the image").short('c'),
     Flag::text("message", "Why it was made").short('m'),
-    Flag::switch("pause", "Pause the container meanwhile").short('p').default("true"),
+    Flag::switch("pause", "Pause the container meanwhile")
+        .short('p')
+        .default("true"),
 ];
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
@@ -36,7 +38,9 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     }
     if let Some(name) = matches.operands.get(1) {
         let parsed = reference::parse(name);
-        query = query.with("repo", parsed.name).with_some("tag", parsed.version);
+        query = query
+            .with("repo", parsed.name)
+            .with_some("tag", parsed.version);
     }
     for change in matches.all("change") {
         query = query.with("changes", change);

@@ -37,10 +37,12 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     match (place(source), place(target)) {
         (Some((name, path)), None) => from_container(session, matches, name, path, target).await,
         (None, Some((name, path))) => to_container(session, matches, source, name, path).await,
-        (Some(_), Some(_)) => {
-            Err(CliError::Said("copying between containers is not supported".to_owned()))
-        }
-        (None, None) => Err(CliError::Said("must specify at least one container source".to_owned())),
+        (Some(_), Some(_)) => Err(CliError::Said(
+            "copying between containers is not supported".to_owned(),
+        )),
+        (None, None) => Err(CliError::Said(
+            "must specify at least one container source".to_owned(),
+        )),
     }?;
     Ok(0)
 }
@@ -69,10 +71,15 @@ async fn from_container(
         path = folder.join(link).display().to_string();
     }
     let query = Query::new(&["containers", name, "archive"]).with("path", &path);
-    let response = session.client.send(Method::GET, &query, Payload::Empty).await?;
+    let response = session
+        .client
+        .send(Method::GET, &query, Payload::Empty)
+        .await?;
     if target == "-" {
         if tty::has_output() {
-            return Err(CliError::Said("cowardly refusing to write an archive to a terminal".into()));
+            return Err(CliError::Said(
+                "cowardly refusing to write an archive to a terminal".into(),
+            ));
         }
         let write = |bytes: &[u8]| stdout().write_all(bytes).map_err(CliError::Output);
         return download::copy(&query, response, write).await;
@@ -88,11 +95,17 @@ async fn from_container(
 
 /// Unpacks an archive whose entries all lie under the source's last name.
 fn unpack(archive: &[u8], source: &str, target: &str, owners: bool) -> Result<(), CliError> {
-    let failed = |source| CliError::File { what: "write", path: target.to_owned(), source };
+    let failed = |source| CliError::File {
+        what: "write",
+        path: target.to_owned(),
+        source,
+    };
     let contents = source.ends_with("/.") || source == ".";
     let target_path = Path::new(target);
     if target.ends_with('/') && !target_path.is_dir() {
-        return Err(CliError::Said(format!("invalid output path: directory {target:?} does not exist")));
+        return Err(CliError::Said(format!(
+            "invalid output path: directory {target:?} does not exist"
+        )));
     }
     let exists = target_path.is_dir();
     let mut archive = tar::Archive::new(archive);
@@ -106,13 +119,23 @@ fn unpack(archive: &[u8], source: &str, target: &str, owners: bool) -> Result<()
             (true, false) => target_path.join(&path),
             _ => target_path.join(&inside),
         };
-        if path.components().any(|part| part == std::path::Component::ParentDir) {
-            return Err(CliError::Said(format!("the archive leaves its folder: {}", path.display())));
+        if path
+            .components()
+            .any(|part| part == std::path::Component::ParentDir)
+        {
+            return Err(CliError::Said(format!(
+                "the archive leaves its folder: {}",
+                path.display()
+            )));
         }
         if inside.as_os_str().is_empty() && (exists && contents) {
             continue;
         }
-        let to = if inside.as_os_str().is_empty() && !exists { target_path.to_owned() } else { to };
+        let to = if inside.as_os_str().is_empty() && !exists {
+            target_path.to_owned()
+        } else {
+            to
+        };
         entry.unpack(&to).map_err(failed)?;
     }
     Ok(())
@@ -131,9 +154,15 @@ async fn to_container(
         reader = Box::new(stdin());
         folder = path.to_owned();
     } else {
-        let directory = stat(session, name, path).await?.is_some_and(|stat| is_folder(&stat));
+        let directory = stat(session, name, path)
+            .await?
+            .is_some_and(|stat| is_folder(&stat));
         let (into, rename) = split_target(source, path, directory)?;
-        reader = Box::new(std::io::Cursor::new(pack(source, &rename, matches.on("follow-link"))?));
+        reader = Box::new(std::io::Cursor::new(pack(
+            source,
+            &rename,
+            matches.on("follow-link"),
+        )?));
         folder = into;
     }
     let query = Query::new(&["containers", name, "archive"])
@@ -141,7 +170,10 @@ async fn to_container(
         .with("noOverwriteDirNonDir", "true")
         .with_switch("copyUIDGID", matches.on("archive"));
     let pieces = upload::pieces(reader);
-    session.client.send_stream(Method::PUT, &query, "application/x-tar", pieces).await?;
+    session
+        .client
+        .send_stream(Method::PUT, &query, "application/x-tar", pieces)
+        .await?;
     Ok(())
 }
 
@@ -153,35 +185,65 @@ fn split_target(
 ) -> Result<(String, PathBuf), CliError> {
     let contents = source.ends_with("/.") || source == ".";
     if target_is_folder {
-        let name = if contents { PathBuf::from(".") } else { last_name(source)? };
+        let name = if contents {
+            PathBuf::from(".")
+        } else {
+            last_name(source)?
+        };
         return Ok((path.to_owned(), name));
     }
     if path.ends_with('/') && !Path::new(source).is_dir() {
-        return Err(CliError::Said(format!("no such directory in the container: {path}")));
+        return Err(CliError::Said(format!(
+            "no such directory in the container: {path}"
+        )));
     }
     let target = Path::new(path.trim_end_matches('/'));
-    let folder = target.parent().unwrap_or(Path::new("/")).display().to_string();
-    let folder = if folder.is_empty() { "/".to_owned() } else { folder };
+    let folder = target
+        .parent()
+        .unwrap_or(Path::new("/"))
+        .display()
+        .to_string();
+    let folder = if folder.is_empty() {
+        "/".to_owned()
+    } else {
+        folder
+    };
     let name = target.file_name().map(PathBuf::from);
     Ok((folder, name.unwrap_or_else(|| PathBuf::from("."))))
 }
 
 fn last_name(source: &str) -> Result<PathBuf, CliError> {
-    let failed = |error| CliError::File { what: "find", path: source.to_owned(), source: error };
+    let failed = |error| CliError::File {
+        what: "find",
+        path: source.to_owned(),
+        source: error,
+    };
     let whole = std::path::absolute(source).map_err(failed)?;
-    Ok(whole.file_name().map_or_else(|| PathBuf::from("."), PathBuf::from))
+    Ok(whole
+        .file_name()
+        .map_or_else(|| PathBuf::from("."), PathBuf::from))
 }
 
 fn pack(source: &str, name: &Path, follow: bool) -> Result<Vec<u8>, CliError> {
-    let failed = |error| CliError::File { what: "lstat", path: source.to_owned(), source: error };
+    let failed = |error| CliError::File {
+        what: "lstat",
+        path: source.to_owned(),
+        source: error,
+    };
     let mut archive = tar::Builder::new(Vec::new());
     archive.follow_symlinks(follow);
     let metadata = std::fs::symlink_metadata(source).map_err(failed)?;
-    let is_folder = if follow { Path::new(source).is_dir() } else { metadata.is_dir() };
+    let is_folder = if follow {
+        Path::new(source).is_dir()
+    } else {
+        metadata.is_dir()
+    };
     if is_folder {
         archive.append_dir_all(name, source).map_err(failed)?;
     } else {
-        archive.append_path_with_name(source, name).map_err(failed)?;
+        archive
+            .append_path_with_name(source, name)
+            .map_err(failed)?;
     }
     archive.into_inner().map_err(failed)
 }
@@ -189,25 +251,36 @@ fn pack(source: &str, name: &Path, follow: bool) -> Result<Vec<u8>, CliError> {
 /// What the container has at `path`, from the answer's header; `None` when nothing is there.
 async fn stat(session: &Session, name: &str, path: &str) -> Result<Option<Value>, CliError> {
     let query = Query::new(&["containers", name, "archive"]).with("path", path);
-    let response = match session.client.send(Method::HEAD, &query, Payload::Empty).await {
+    let response = match session
+        .client
+        .send(Method::HEAD, &query, Payload::Empty)
+        .await
+    {
         Ok(response) => response,
         // The answer to HEAD has no body, so the container is asked for to tell the two apart.
         Err(error) if error.is_not_found() => {
-            session.client.get(&Query::new(&["containers", name, "json"])).await?;
+            session
+                .client
+                .get(&Query::new(&["containers", name, "json"]))
+                .await?;
             return Ok(None);
         }
         Err(error) => return Err(error),
     };
     let header = response.headers().get("x-docker-container-path-stat");
     let decoded = header.and_then(|header| {
-        base64::engine::general_purpose::STANDARD.decode(header.as_bytes()).ok()
+        base64::engine::general_purpose::STANDARD
+            .decode(header.as_bytes())
+            .ok()
     });
     Ok(decoded.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
 /// Whether a stat's mode has Go's bit for directories.
 fn is_folder(stat: &Value) -> bool {
-    stat["mode"].as_u64().is_some_and(|mode| mode & (1 << 31) != 0)
+    stat["mode"]
+        .as_u64()
+        .is_some_and(|mode| mode & (1 << 31) != 0)
 }
 
 #[cfg(test)]
@@ -229,7 +302,10 @@ mod tests {
             (into, name.display().to_string())
         };
         assert_eq!(split("/x/a", "/data", true), ("/data".into(), "a".into()));
-        assert_eq!(split("/x/a", "/data/b", false), ("/data".into(), "b".into()));
+        assert_eq!(
+            split("/x/a", "/data/b", false),
+            ("/data".into(), "b".into())
+        );
         assert_eq!(split("/x/.", "/data", true), ("/data".into(), ".".into()));
         assert_eq!(split("/x/a", "/b", false), ("/".into(), "b".into()));
     }

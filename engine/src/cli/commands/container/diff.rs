@@ -27,7 +27,10 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
             Some(1) => "A",
             _ => "D",
         };
-        text.push_str(&format!("{kind} {}\n", change["Path"].as_str().unwrap_or_default()));
+        text.push_str(&format!(
+            "{kind} {}\n",
+            change["Path"].as_str().unwrap_or_default()
+        ));
     }
     output::print(&text)?;
     Ok(0)

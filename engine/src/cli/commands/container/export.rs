@@ -24,7 +24,10 @@ pub(crate) static COMMAND: Command = Command {
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let to = Destination::choose(matches.text("output"))?;
     let query = Query::new(&["containers", &matches.operands[0], "export"]);
-    let response = session.client.send(Method::GET, &query, Payload::Empty).await?;
+    let response = session
+        .client
+        .send(Method::GET, &query, Payload::Empty)
+        .await?;
     download::write(&query, response, to).await?;
     Ok(0)
 }

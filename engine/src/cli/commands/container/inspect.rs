@@ -28,7 +28,10 @@ pub(crate) const SIZE: &[Flag] = &[Flag::switch("size", "Show sizes too").short(
 async fn container(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     inspect_documents(matches, async |name| {
         let query = Query::new(&["containers", name, "json"]);
-        session.client.get(&query.with_switch("size", matches.on("size"))).await
+        session
+            .client
+            .get(&query.with_switch("size", matches.on("size")))
+            .await
     })
     .await
 }

@@ -48,7 +48,10 @@ pub(crate) static KILL: Command = Command {
     run: |session, matches| {
         Box::pin(async move {
             let signal = matches.text("signal");
-            post_each(session, matches, "kill", |query| query.with_some("signal", signal)).await
+            post_each(session, matches, "kill", |query| {
+                query.with_some("signal", signal)
+            })
+            .await
         })
     },
 };

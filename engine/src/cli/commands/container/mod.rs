@@ -1,20 +1,20 @@
 //! Commands about containers.
 
-mod run;
 mod create;
 mod create_body;
 mod create_options;
-mod start;
 mod lifecycle;
 mod rm;
+mod run;
+mod start;
 mod wait;
 
 mod attach;
 mod exec;
 mod logs;
 
-pub(crate) mod ls;
 pub(crate) mod inspect;
+pub(crate) mod ls;
 mod port;
 mod stats;
 mod top;

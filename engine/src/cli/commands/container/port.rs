@@ -21,10 +21,17 @@ pub(crate) static COMMAND: Command = Command {
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let name = &matches.operands[0];
-    let inspect = session.client.get(&Query::new(&["containers", name, "json"])).await?;
+    let inspect = session
+        .client
+        .get(&Query::new(&["containers", name, "json"]))
+        .await?;
     let ports = &inspect["NetworkSettings"]["Ports"];
     if let Some(wanted) = matches.operands.get(1) {
-        let port = if wanted.contains('/') { wanted.clone() } else { format!("{wanted}/tcp") };
+        let port = if wanted.contains('/') {
+            wanted.clone()
+        } else {
+            format!("{wanted}/tcp")
+        };
         let hosts = hosts(&ports[port.as_str()]);
         if hosts.is_empty() {
             return Err(CliError::Said(format!(
@@ -36,11 +43,24 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     }
     let mut lines: Vec<(u32, String)> = Vec::new();
     for (port, bindings) in ports.as_object().into_iter().flatten() {
-        let number = port.split('/').next().and_then(|port| port.parse().ok()).unwrap_or(0);
-        lines.extend(hosts(bindings).into_iter().map(|host| (number, format!("{port} -> {host}"))));
+        let number = port
+            .split('/')
+            .next()
+            .and_then(|port| port.parse().ok())
+            .unwrap_or(0);
+        lines.extend(
+            hosts(bindings)
+                .into_iter()
+                .map(|host| (number, format!("{port} -> {host}"))),
+        );
     }
     lines.sort();
-    output::print(&lines.into_iter().map(|(_, line)| line + "\n").collect::<String>())?;
+    output::print(
+        &lines
+            .into_iter()
+            .map(|(_, line)| line + "\n")
+            .collect::<String>(),
+    )?;
     Ok(0)
 }
 
@@ -50,5 +70,10 @@ fn hosts(bindings: &Value) -> Vec<String> {
         ip if ip.contains(':') => format!("[{ip}]:{}", text(binding, "HostPort")),
         ip => format!("{ip}:{}", text(binding, "HostPort")),
     };
-    bindings.as_array().into_iter().flatten().map(host).collect()
+    bindings
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(host)
+        .collect()
 }

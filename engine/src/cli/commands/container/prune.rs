@@ -37,7 +37,10 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     }
     let query = filters::add(Query::new(&["containers", "prune"]), matches.all("filter"))?;
     let answer = session.client.post(&query, Payload::Empty).await?;
-    report(&deleted("Deleted Containers:", &answer["ContainersDeleted"]), &answer)?;
+    report(
+        &deleted("Deleted Containers:", &answer["ContainersDeleted"]),
+        &answer,
+    )?;
     Ok(0)
 }
 
@@ -46,7 +49,9 @@ pub(crate) fn confirmed(matches: &Matches, warning: &str) -> Result<bool, CliErr
     if matches.on("force") {
         return Ok(true);
     }
-    output::print(&format!("{warning}\nAre you sure you want to continue? [y/N] "))?;
+    output::print(&format!(
+        "{warning}\nAre you sure you want to continue? [y/N] "
+    ))?;
     let mut answer = String::new();
     // An unreadable stdin is no consent.
     let _ = stdin().lock().read_line(&mut answer);
@@ -58,8 +63,12 @@ pub(crate) fn confirmed(matches: &Matches, warning: &str) -> Result<bool, CliErr
 
 /// A titled list of names, or nothing.
 pub(crate) fn deleted(title: &str, names: &Value) -> String {
-    let names: Vec<&str> =
-        names.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let names: Vec<&str> = names
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     if names.is_empty() {
         return String::new();
     }

@@ -23,7 +23,9 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let query = Query::new(&["containers", old, "rename"]).with("name", new);
     if let Err(error) = session.client.post(&query, Payload::Empty).await {
         output::complain(&error.to_string());
-        return Err(CliError::Said(format!("Error: failed to rename container named {old}")));
+        return Err(CliError::Said(format!(
+            "Error: failed to rename container named {old}"
+        )));
     }
     Ok(0)
 }

@@ -25,7 +25,10 @@ pub(crate) static COMMAND: Command = Command {
 
 const OPTIONS: &[Flag] = &[
     Flag::switch("all", "Show all containers, not only those that run").short('a'),
-    Flag::text("format", "\"table\", \"json\", a Go template or \"table TEMPLATE\""),
+    Flag::text(
+        "format",
+        "\"table\", \"json\", a Go template or \"table TEMPLATE\"",
+    ),
     Flag::switch("no-stream", "Show one measure and end"),
     Flag::switch("no-trunc", "Do not shorten"),
 ];
@@ -43,7 +46,9 @@ const LISTING: Listing = Listing {
         ("BlockIO", "BLOCK I/O"),
         ("PIDs", "PIDS"),
     ],
-    columns: &["ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDs"],
+    columns: &[
+        "ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDs",
+    ],
 };
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
@@ -55,7 +60,10 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
             asked.push(measure(session, name));
         }
         let mut rows = Vec::new();
-        for (name, measured) in names.iter().zip(futures_util::future::join_all(asked).await) {
+        for (name, measured) in names
+            .iter()
+            .zip(futures_util::future::join_all(asked).await)
+        {
             match measured {
                 Ok(stats) => rows.push(row(name, &stats, matches.on("no-trunc"))),
                 // A container that was named must exist; one that was listed may have gone.
@@ -85,17 +93,27 @@ async fn names(session: &Session, matches: &Matches) -> Result<Vec<String>, CliE
     }
     let query = Query::new(&["containers", "json"]).with_switch("all", matches.on("all"));
     let list = session.client.get(&query).await?;
-    let ids = list.as_array().into_iter().flatten().filter_map(|one| one["Id"].as_str());
+    let ids = list
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one["Id"].as_str());
     Ok(ids.map(|id| id[..id.len().min(12)].to_owned()).collect())
 }
 
 /// The second of two measures: only it knows how much CPU time passed between them.
 async fn measure(session: &Session, name: &str) -> Result<Value, CliError> {
     let query = Query::new(&["containers", name, "stats"]).with("stream", "1");
-    let response = session.client.send(Method::GET, &query, Payload::Empty).await?;
+    let response = session
+        .client
+        .send(Method::GET, &query, Payload::Empty)
+        .await?;
     let mut messages = Messages::new(&query, response);
     let first = messages.next().await?.unwrap_or_default();
-    if first["pids_stats"].as_object().is_none_or(serde_json::Map::is_empty) {
+    if first["pids_stats"]
+        .as_object()
+        .is_none_or(serde_json::Map::is_empty)
+    {
         return Ok(first);
     }
     Ok(messages.next().await?.unwrap_or(first))
@@ -104,13 +122,24 @@ async fn measure(session: &Session, name: &str) -> Result<Value, CliError> {
 fn row(asked: &str, stats: &Value, whole: bool) -> Row {
     let id = stats["id"].as_str().unwrap_or(asked);
     let id = if whole { id } else { &id[..id.len().min(12)] };
-    let name = stats["name"].as_str().unwrap_or_default().trim_start_matches('/');
+    let name = stats["name"]
+        .as_str()
+        .unwrap_or_default()
+        .trim_start_matches('/');
     let used = memory(stats);
     let limit = number(&stats["memory_stats"]["limit"]);
-    let percent = if limit > 0.0 { used / limit * 100.0 } else { 0.0 };
+    let percent = if limit > 0.0 {
+        used / limit * 100.0
+    } else {
+        0.0
+    };
     let networks = stats["networks"].as_object();
     let sum = |key: &str| -> f64 {
-        networks.into_iter().flat_map(|all| all.values()).map(|one| number(&one[key])).sum()
+        networks
+            .into_iter()
+            .flat_map(|all| all.values())
+            .map(|one| number(&one[key]))
+            .sum()
     };
     let (read, written) = blocks(stats);
     Row::new([
@@ -118,11 +147,17 @@ fn row(asked: &str, stats: &Value, whole: bool) -> Row {
         ("ID", id.into()),
         ("Name", name.into()),
         ("CPUPerc", format!("{:.2}%", cpu(stats)).into()),
-        ("MemUsage", format!("{} / {}", amount::binary(used), amount::binary(limit)).into()),
+        (
+            "MemUsage",
+            format!("{} / {}", amount::binary(used), amount::binary(limit)).into(),
+        ),
         ("MemPerc", format!("{percent:.2}%").into()),
         ("NetIO", pair(sum("rx_bytes"), sum("tx_bytes")).into()),
         ("BlockIO", pair(read, written).into()),
-        ("PIDs", number(&stats["pids_stats"]["current"]).to_string().into()),
+        (
+            "PIDs",
+            number(&stats["pids_stats"]["current"]).to_string().into(),
+        ),
     ])
 }
 
@@ -139,20 +174,29 @@ fn memory(stats: &Value) -> f64 {
     let memory = &stats["memory_stats"];
     let usage = number(&memory["usage"]);
     let details = &memory["stats"];
-    let cache = details.get("total_inactive_file").or(details.get("inactive_file"));
+    let cache = details
+        .get("total_inactive_file")
+        .or(details.get("inactive_file"));
     let cache = cache.map_or(0.0, number);
     if cache < usage { usage - cache } else { usage }
 }
 
 fn cpu(stats: &Value) -> f64 {
     let (now, before) = (&stats["cpu_stats"], &stats["precpu_stats"]);
-    let used = number(&now["cpu_usage"]["total_usage"]) - number(&before["cpu_usage"]["total_usage"]);
+    let used =
+        number(&now["cpu_usage"]["total_usage"]) - number(&before["cpu_usage"]["total_usage"]);
     let passed = number(&now["system_cpu_usage"]) - number(&before["system_cpu_usage"]);
     let cpus = match number(&now["online_cpus"]) {
-        0.0 => now["cpu_usage"]["percpu_usage"].as_array().map_or(1, Vec::len) as f64,
+        0.0 => now["cpu_usage"]["percpu_usage"]
+            .as_array()
+            .map_or(1, Vec::len) as f64,
         cpus => cpus,
     };
-    if used > 0.0 && passed > 0.0 { used / passed * cpus * 100.0 } else { 0.0 }
+    if used > 0.0 && passed > 0.0 {
+        used / passed * cpus * 100.0
+    } else {
+        0.0
+    }
 }
 
 fn blocks(stats: &Value) -> (f64, f64) {
@@ -161,7 +205,11 @@ fn blocks(stats: &Value) -> (f64, f64) {
         entries
             .into_iter()
             .flatten()
-            .filter(|entry| entry["op"].as_str().is_some_and(|op| op.eq_ignore_ascii_case(wanted)))
+            .filter(|entry| {
+                entry["op"]
+                    .as_str()
+                    .is_some_and(|op| op.eq_ignore_ascii_case(wanted))
+            })
             .map(|entry| number(&entry["value"]))
             .sum()
     };

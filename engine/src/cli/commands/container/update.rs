@@ -21,8 +21,14 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 const OPTIONS: &[Flag] = &[
-    Flag::int("blkio-weight", "Relative weight of block I/O, from 10 to 1000; 0 disables it"),
-    Flag::int("cpu-period", "Length of the CPU quota's period, in microseconds"),
+    Flag::int(
+        "blkio-weight",
+        "Relative weight of block I/O, from 10 to 1000; 0 disables it",
+    ),
+    Flag::int(
+        "cpu-period",
+        "Length of the CPU quota's period, in microseconds",
+    ),
     Flag::int("cpu-quota", "CPU time per period, in microseconds"),
     Flag::int("cpu-shares", "Relative weight of CPU time").short('c'),
     Flag::decimal("cpus", "Number of CPUs"),
@@ -30,7 +36,10 @@ const OPTIONS: &[Flag] = &[
     Flag::text("cpuset-mems", "Memory nodes it may use (0-3, 0,1)"),
     Flag::bytes("memory", "Memory limit").short('m'),
     Flag::bytes("memory-reservation", "Soft memory limit"),
-    Flag::bytes("memory-swap", "Limit of memory plus swap; -1 for no limit on swap"),
+    Flag::bytes(
+        "memory-swap",
+        "Limit of memory plus swap; -1 for no limit on swap",
+    ),
     Flag::int("pids-limit", "Largest number of processes; -1 for no limit"),
     Flag::text("restart", "What to do when the container ends"),
 ];
@@ -47,7 +56,10 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     }
     each(&matches.operands, async |name| {
         let query = Query::new(&["containers", name, "update"]);
-        let answer = session.client.post(&query, Payload::Json(body.clone().into())).await?;
+        let answer = session
+            .client
+            .post(&query, Payload::Json(body.clone().into()))
+            .await?;
         for warning in answer["Warnings"].as_array().into_iter().flatten() {
             output::complain(warning.as_str().unwrap_or_default());
         }

@@ -40,7 +40,9 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         .with_some("platform", matches.text("platform"));
     if let Some(name) = matches.operands.get(1) {
         let parsed = reference::parse(name);
-        query = query.with("repo", parsed.name).with_some("tag", parsed.version);
+        query = query
+            .with("repo", parsed.name)
+            .with_some("tag", parsed.version);
     }
     for change in matches.all("change") {
         query = query.with("changes", change);
@@ -58,8 +60,10 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         })?),
     };
     let pieces = upload::pieces(reader);
-    let response =
-        session.client.send_stream(Method::POST, &query, "application/x-tar", pieces).await?;
+    let response = session
+        .client
+        .send_stream(Method::POST, &query, "application/x-tar", pieces)
+        .await?;
     show_messages(Messages::new(&query, response), Loudness::Output).await?;
     Ok(0)
 }

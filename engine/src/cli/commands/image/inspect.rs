@@ -15,7 +15,10 @@ pub(crate) static COMMAND: Command = Command {
     order: Order::Anywhere,
     run: |session, matches| {
         Box::pin(inspect_documents(matches, async |name| {
-            session.client.get(&Query::new(&["images", name, "json"])).await
+            session
+                .client
+                .get(&Query::new(&["images", name, "json"]))
+                .await
         }))
     },
 };

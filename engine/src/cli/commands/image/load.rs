@@ -46,8 +46,10 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let quiet = matches.on("quiet") || !tty::has_output();
     let query = Query::new(&["images", "load"]).with("quiet", if quiet { "1" } else { "0" });
     let pieces = upload::pieces(reader);
-    let response =
-        session.client.send_stream(Method::POST, &query, "application/x-tar", pieces).await?;
+    let response = session
+        .client
+        .send_stream(Method::POST, &query, "application/x-tar", pieces)
+        .await?;
     show_messages(Messages::new(&query, response), Loudness::Output).await?;
     Ok(0)
 }

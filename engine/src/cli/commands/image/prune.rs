@@ -53,5 +53,9 @@ pub(crate) fn deleted_images(changes: &Value) -> String {
             text.push_str(&format!("deleted: {id}\n"));
         }
     }
-    if text.is_empty() { text } else { format!("Deleted Images:\n{text}\n") }
+    if text.is_empty() {
+        text
+    } else {
+        format!("Deleted Images:\n{text}\n")
+    }
 }

@@ -27,7 +27,10 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     for name in &matches.operands {
         query = query.with("names", name);
     }
-    let response = session.client.send(Method::GET, &query, Payload::Empty).await?;
+    let response = session
+        .client
+        .send(Method::GET, &query, Payload::Empty)
+        .await?;
     download::write(&query, response, to).await?;
     Ok(0)
 }

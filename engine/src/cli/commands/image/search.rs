@@ -22,8 +22,13 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 const OPTIONS: &[Flag] = &[
-    Flag::list("filter", "Show only what fits a condition").short('f').word("filter"),
-    Flag::text("format", "\"table\", \"json\", a Go template or \"table TEMPLATE\""),
+    Flag::list("filter", "Show only what fits a condition")
+        .short('f')
+        .word("filter"),
+    Flag::text(
+        "format",
+        "\"table\", \"json\", a Go template or \"table TEMPLATE\"",
+    ),
     Flag::int("limit", "Largest number of results"),
     Flag::switch("no-trunc", "Do not shorten"),
 ];
@@ -43,18 +48,35 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let query = Query::new(&["images", "search"])
         .with("term", &matches.operands[0])
         .with_some("limit", matches.text("limit"));
-    let answer = session.client.get(&filters::add(query, matches.all("filter"))?).await?;
+    let answer = session
+        .client
+        .get(&filters::add(query, matches.all("filter"))?)
+        .await?;
     let row = |found: &Value| {
-        let description = found["description"].as_str().unwrap_or_default().replace('\n', " ");
+        let description = found["description"]
+            .as_str()
+            .unwrap_or_default()
+            .replace('\n', " ");
         let description = match matches.on("no-trunc") || description.chars().count() <= 45 {
             true => description,
             false => description.chars().take(44).chain(['…']).collect(),
         };
-        let official = if found["is_official"] == true { "[OK]" } else { "" };
+        let official = if found["is_official"] == true {
+            "[OK]"
+        } else {
+            ""
+        };
         Row::new([
             ("Name", found["name"].clone()),
             ("Description", description.into()),
-            ("StarCount", found["star_count"].as_i64().unwrap_or_default().to_string().into()),
+            (
+                "StarCount",
+                found["star_count"]
+                    .as_i64()
+                    .unwrap_or_default()
+                    .to_string()
+                    .into(),
+            ),
             ("IsOfficial", official.into()),
         ])
     };

@@ -21,8 +21,13 @@ pub(crate) static COMMAND: Command = Command {
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let target = reference::parse(&matches.operands[1]);
-    if target.version.is_some_and(|version| version.starts_with("sha256:")) {
-        return Err(CliError::Said("refusing to create a tag with a digest reference".to_owned()));
+    if target
+        .version
+        .is_some_and(|version| version.starts_with("sha256:"))
+    {
+        return Err(CliError::Said(
+            "refusing to create a tag with a digest reference".to_owned(),
+        ));
     }
     let query = Query::new(&["images", &matches.operands[0], "tag"])
         .with("repo", target.name)

@@ -46,7 +46,10 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         }
     }
     if !matches.all("driver-opt").is_empty() {
-        endpoint.insert("DriverOpts".into(), json!(words::map(matches.all("driver-opt"))));
+        endpoint.insert(
+            "DriverOpts".into(),
+            json!(words::map(matches.all("driver-opt"))),
+        );
     }
     let body = json!({ "Container": matches.operands[1], "EndpointConfig": endpoint });
     let query = Query::new(&["networks", &matches.operands[0], "connect"]);

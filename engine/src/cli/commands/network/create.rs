@@ -23,8 +23,14 @@ pub(crate) static COMMAND: Command = Command {
 
 const OPTIONS: &[Flag] = &[
     Flag::switch("attachable", "Let containers be attached by hand"),
-    Flag::list("aux-address", "Addresses that are taken already (name=address)").word("map"),
-    Flag::text("driver", "Driver of the network").short('d').default("bridge"),
+    Flag::list(
+        "aux-address",
+        "Addresses that are taken already (name=address)",
+    )
+    .word("map"),
+    Flag::text("driver", "Driver of the network")
+        .short('d')
+        .default("bridge"),
     Flag::list("gateway", "Address of the gateway"),
     Flag::switch("internal", "No way out of the network"),
     Flag::list("ip-range", "Give addresses of this range only"),
@@ -32,7 +38,9 @@ const OPTIONS: &[Flag] = &[
     Flag::list("ipam-opt", "Set an option of that driver").word("map"),
     Flag::switch("ipv6", "Give IPv6 addresses too"),
     Flag::list("label", "Set a label"),
-    Flag::list("opt", "Set an option of the network's driver").short('o').word("map"),
+    Flag::list("opt", "Set an option of the network's driver")
+        .short('o')
+        .word("map"),
     Flag::list("subnet", "Subnet (such as 172.28.0.0/16)"),
 ];
 
@@ -54,7 +62,10 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     });
     let query = Query::new(&["networks", "create"]);
     let answer = session.client.post(&query, Payload::Json(body)).await?;
-    if let Some(warning) = answer["Warning"].as_str().filter(|warning| !warning.is_empty()) {
+    if let Some(warning) = answer["Warning"]
+        .as_str()
+        .filter(|warning| !warning.is_empty())
+    {
         output::complain(&format!("WARNING: {warning}"));
     }
     output::line(answer["Id"].as_str().unwrap_or_default())?;
@@ -81,7 +92,10 @@ fn pools(matches: &Matches) -> Result<Vec<Value>, CliError> {
     for (key, option) in [("Gateway", "gateway"), ("IPRange", "ip-range")] {
         for address in matches.all(option) {
             let at = owner(subnets, address)?;
-            if pools[at].insert(key.into(), address.as_str().into()).is_some() {
+            if pools[at]
+                .insert(key.into(), address.as_str().into())
+                .is_some()
+            {
                 return Err(CliError::Said(format!(
                     "cannot configure multiple {option}s ({address}) on the same subnet ({})",
                     subnets[at]
@@ -91,7 +105,9 @@ fn pools(matches: &Matches) -> Result<Vec<Value>, CliError> {
     }
     for (name, address) in words::map(matches.all("aux-address")) {
         let at = owner(subnets, &address)?;
-        let taken = pools[at].entry("AuxiliaryAddresses").or_insert_with(|| json!({}));
+        let taken = pools[at]
+            .entry("AuxiliaryAddresses")
+            .or_insert_with(|| json!({}));
         taken[name] = address.into();
     }
     Ok(pools.into_iter().map(Value::Object).collect())
@@ -115,9 +131,10 @@ fn owner(subnets: &[String], address: &str) -> Result<usize, CliError> {
         let prefix = |ip: u128| ip.checked_shr(shift).unwrap_or(0);
         (width == same && prefix(network) == prefix(address)).then_some(())
     };
-    subnets.iter().position(|subnet| holds(subnet).is_some()).ok_or_else(|| {
-        CliError::Said(format!("no matching subnet for {address}"))
-    })
+    subnets
+        .iter()
+        .position(|subnet| holds(subnet).is_some())
+        .ok_or_else(|| CliError::Said(format!("no matching subnet for {address}")))
 }
 
 #[cfg(test)]

@@ -19,7 +19,11 @@ pub(crate) static COMMAND: Command = Command {
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let removed = each(&matches.operands, async |name| {
-        match session.client.delete(&Query::new(&["networks", name])).await {
+        match session
+            .client
+            .delete(&Query::new(&["networks", name]))
+            .await
+        {
             Err(error) if error.is_not_found() && matches.on("force") => return Ok(()),
             other => other?,
         };

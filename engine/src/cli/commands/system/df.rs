@@ -23,7 +23,10 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 const OPTIONS: &[Flag] = &[
-    Flag::text("format", "\"table\", \"json\", a Go template or \"table TEMPLATE\""),
+    Flag::text(
+        "format",
+        "\"table\", \"json\", a Go template or \"table TEMPLATE\"",
+    ),
     Flag::switch("verbose", "Show each object").short('v'),
 ];
 
@@ -41,7 +44,11 @@ const LISTING: Listing = Listing {
 
 const VOLUMES: Listing = Listing {
     kind: "volumeContext",
-    headers: &[("Name", "VOLUME NAME"), ("Links", "LINKS"), ("Size", "SIZE")],
+    headers: &[
+        ("Name", "VOLUME NAME"),
+        ("Links", "LINKS"),
+        ("Size", "SIZE"),
+    ],
     columns: &["Name", "Links", "Size"],
 };
 
@@ -76,10 +83,15 @@ fn summary(usage: &Value) -> Vec<Row> {
         .filter(|image| number(&image["Containers"]) > 0.0)
         .map(|image| number(&image["Size"]) - number(&image["SharedSize"]))
         .sum();
-    let active = images.iter().filter(|image| number(&image["Containers"]) > 0.0).count();
+    let active = images
+        .iter()
+        .filter(|image| number(&image["Containers"]) > 0.0)
+        .count();
     let containers = list(usage, "Containers");
     let runs = |container: &&Value| {
-        ["running", "paused", "restarting"].iter().any(|state| container["State"] == **state)
+        ["running", "paused", "restarting"]
+            .iter()
+            .any(|state| container["State"] == **state)
     };
     let written = |all: &[&Value]| all.iter().map(|one| number(&one["SizeRw"])).sum::<f64>();
     let all: Vec<&Value> = containers.iter().collect();
@@ -103,7 +115,11 @@ fn summary(usage: &Value) -> Vec<Row> {
             volumes.len(),
             volumes.iter().filter(in_use).count(),
             volumes.iter().map(stored).sum(),
-            volumes.iter().filter(|volume| !in_use(volume)).map(stored).sum(),
+            volumes
+                .iter()
+                .filter(|volume| !in_use(volume))
+                .map(stored)
+                .sum(),
         ),
         row("Build Cache", caches.len(), 0, cached, cached),
     ]
@@ -168,8 +184,14 @@ fn verbose(usage: &Value) -> Result<(), CliError> {
         .map(|volume| {
             Row::new([
                 ("Name", volume["Name"].clone()),
-                ("Links", number(&volume["UsageData"]["RefCount"]).to_string().into()),
-                ("Size", amount::decimal(number(&volume["UsageData"]["Size"])).into()),
+                (
+                    "Links",
+                    number(&volume["UsageData"]["RefCount"]).to_string().into(),
+                ),
+                (
+                    "Size",
+                    amount::decimal(number(&volume["UsageData"]["Size"])).into(),
+                ),
             ])
         })
         .collect();

@@ -26,7 +26,9 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 const OPTIONS: &[Flag] = &[
-    Flag::list("filter", "Show only what fits a condition").short('f').word("filter"),
+    Flag::list("filter", "Show only what fits a condition")
+        .short('f')
+        .word("filter"),
     Flag::text("format", "\"json\" or a Go template"),
     Flag::text("since", "Show what happened since this moment"),
     Flag::text("until", "Show what happens until this moment"),
@@ -39,7 +41,10 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         .with_some("since", since.as_deref())
         .with_some("until", until.as_deref());
     let query = filters::add(query, matches.all("filter"))?;
-    let response = session.client.send(Method::GET, &query, Payload::Empty).await?;
+    let response = session
+        .client
+        .send(Method::GET, &query, Payload::Empty)
+        .await?;
     let mut events = Messages::new(&query, response);
     while let Some(event) = events.next().await? {
         match matches.text("format") {

@@ -44,8 +44,12 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
 fn text(info: &Value) -> String {
     let mut out = Lines(String::new());
     let joined = |value: &Value| -> String {
-        let words: Vec<&str> =
-            value.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let words: Vec<&str> = value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         words.join(" ")
     };
     out.value(" Containers", &info["Containers"]);
@@ -56,7 +60,10 @@ fn text(info: &Value) -> String {
     out.value(" Server Version", &info["ServerVersion"]);
     out.value(" Storage Driver", &info["Driver"]);
     for pair in info["DriverStatus"].as_array().into_iter().flatten() {
-        out.value(&format!("  {}", pair[0].as_str().unwrap_or_default()), &pair[1]);
+        out.value(
+            &format!("  {}", pair[0].as_str().unwrap_or_default()),
+            &pair[1],
+        );
     }
     out.value(" Logging Driver", &info["LoggingDriver"]);
     out.value(" Cgroup Driver", &info["CgroupDriver"]);
@@ -65,7 +72,9 @@ fn text(info: &Value) -> String {
     out.value("  Volume", &joined(&info["Plugins"]["Volume"]).into());
     out.value("  Network", &joined(&info["Plugins"]["Network"]).into());
     out.value("  Log", &joined(&info["Plugins"]["Log"]).into());
-    let swarm = info["Swarm"]["LocalNodeState"].as_str().filter(|state| !state.is_empty());
+    let swarm = info["Swarm"]["LocalNodeState"]
+        .as_str()
+        .filter(|state| !state.is_empty());
     out.value(" Swarm", &swarm.unwrap_or("inactive").into());
     if let Some(runtimes) = info["Runtimes"].as_object() {
         let mut names: Vec<&str> = runtimes.keys().map(String::as_str).collect();
@@ -93,7 +102,10 @@ fn text(info: &Value) -> String {
     out.value(" ID", &info["ID"]);
     out.value(" Docker Root Dir", &info["DockerRootDir"]);
     out.value(" Debug Mode", &info["Debug"]);
-    if info["Labels"].as_array().is_some_and(|labels| !labels.is_empty()) {
+    if info["Labels"]
+        .as_array()
+        .is_some_and(|labels| !labels.is_empty())
+    {
         out.line(" Labels:");
         for label in info["Labels"].as_array().into_iter().flatten() {
             out.line(&format!("  {}", label.as_str().unwrap_or_default()));
@@ -131,11 +143,17 @@ fn registries(registries: &Value, out: &mut Lines) {
         .filter(|(_, index)| index["Secure"] == false)
         .map(|(name, _)| name.as_str())
         .collect();
-    let ranges = registries["InsecureRegistryCIDRs"].as_array().into_iter().flatten();
+    let ranges = registries["InsecureRegistryCIDRs"]
+        .as_array()
+        .into_iter()
+        .flatten();
     insecure.extend(ranges.filter_map(Value::as_str));
     let mirrors = registries["Mirrors"].as_array().into_iter().flatten();
     let mirrors: Vec<&str> = mirrors.filter_map(Value::as_str).collect();
-    for (title, names) in [(" Insecure Registries:", insecure), (" Registry Mirrors:", mirrors)] {
+    for (title, names) in [
+        (" Insecure Registries:", insecure),
+        (" Registry Mirrors:", mirrors),
+    ] {
         if !names.is_empty() {
             out.line(title);
             names.iter().for_each(|name| out.line(&format!("  {name}")));

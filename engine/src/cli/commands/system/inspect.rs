@@ -28,10 +28,15 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         Some("network") => &["network"],
         Some("volume") => &["volume"],
         Some(kind) => {
-            return Err(CliError::Said(format!("\"{kind}\" is not a valid value for --type")));
+            return Err(CliError::Said(format!(
+                "\"{kind}\" is not a valid value for --type"
+            )));
         }
     };
-    inspect_documents(matches, async |name| find(session, matches, kinds, name).await).await
+    inspect_documents(matches, async |name| {
+        find(session, matches, kinds, name).await
+    })
+    .await
 }
 
 async fn find(
@@ -42,8 +47,9 @@ async fn find(
 ) -> Result<Value, CliError> {
     for kind in kinds {
         let query = match *kind {
-            "container" => Query::new(&["containers", name, "json"])
-                .with_switch("size", matches.on("size")),
+            "container" => {
+                Query::new(&["containers", name, "json"]).with_switch("size", matches.on("size"))
+            }
             "image" => Query::new(&["images", name, "json"]),
             "network" => Query::new(&["networks", name]),
             _ => Query::new(&["volumes", name]),

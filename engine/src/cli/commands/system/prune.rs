@@ -23,7 +23,11 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 const OPTIONS: &[Flag] = &[
-    Flag::switch("all", "Remove every unused image, not only those without a name").short('a'),
+    Flag::switch(
+        "all",
+        "Remove every unused image, not only those without a name",
+    )
+    .short('a'),
     Flag::switch("volumes", "Remove anonymous volumes too"),
 ];
 

@@ -22,14 +22,22 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 const OPTIONS: &[Flag] = &[
-    Flag::text("driver", "Driver of the volume").short('d').default("local"),
+    Flag::text("driver", "Driver of the volume")
+        .short('d')
+        .default("local"),
     Flag::list("label", "Set a label"),
     Flag::text("name", "The older way to name the volume"),
-    Flag::list("opt", "Set an option of the driver").short('o').word("map"),
+    Flag::list("opt", "Set an option of the driver")
+        .short('o')
+        .word("map"),
 ];
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
-    let name = matches.operands.first().map(String::as_str).or(matches.text("name"));
+    let name = matches
+        .operands
+        .first()
+        .map(String::as_str)
+        .or(matches.text("name"));
     if matches.given("name") && !matches.operands.is_empty() {
         return Err(CliError::Said(
             "conflicting options: cannot specify a volume-name through both --name and as a \

@@ -22,8 +22,13 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 const OPTIONS: &[Flag] = &[
-    Flag::list("filter", "Show only what fits a condition").short('f').word("filter"),
-    Flag::text("format", "\"table\", \"json\", a Go template or \"table TEMPLATE\""),
+    Flag::list("filter", "Show only what fits a condition")
+        .short('f')
+        .word("filter"),
+    Flag::text(
+        "format",
+        "\"table\", \"json\", a Go template or \"table TEMPLATE\"",
+    ),
     Flag::switch("quiet", "Show only names").short('q'),
 ];
 
@@ -47,10 +52,18 @@ const LISTING: Listing = Listing {
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let query = filters::add(Query::new(&["volumes"]), matches.all("filter"))?;
     let answer = session.client.get(&query).await?;
-    let mut rows: Vec<Row> =
-        answer["Volumes"].as_array().into_iter().flatten().map(row).collect();
+    let mut rows: Vec<Row> = answer["Volumes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(row)
+        .collect();
     rows.sort_by_key(|row| row.fields["Name"].as_str().unwrap_or_default().to_owned());
-    let format = if matches.on("quiet") { Some("{{.Name}}") } else { matches.text("format") };
+    let format = if matches.on("quiet") {
+        Some("{{.Name}}")
+    } else {
+        matches.text("format")
+    };
     LISTING.print(&rows, format)?;
     Ok(0)
 }

@@ -9,5 +9,10 @@ mod rm;
 use super::Command;
 
 /// Every one of them.
-pub(crate) static COMMANDS: &[&Command] =
-    &[&create::COMMAND, &inspect::COMMAND, &ls::COMMAND, &prune::COMMAND, &rm::COMMAND];
+pub(crate) static COMMANDS: &[&Command] = &[
+    &create::COMMAND,
+    &inspect::COMMAND,
+    &ls::COMMAND,
+    &prune::COMMAND,
+    &rm::COMMAND,
+];

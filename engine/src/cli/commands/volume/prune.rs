@@ -38,6 +38,9 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     }
     let query = filters::add(Query::new(&["volumes", "prune"]), &conditions)?;
     let answer = session.client.post(&query, Payload::Empty).await?;
-    report(&deleted("Deleted Volumes:", &answer["VolumesDeleted"]), &answer)?;
+    report(
+        &deleted("Deleted Volumes:", &answer["VolumesDeleted"]),
+        &answer,
+    )?;
     Ok(0)
 }
