@@ -83,6 +83,7 @@ export class Tabs implements Surroundings {
     this.#panels.append(panel);
 
     const tab = element("button", { type: "button", role: "tab", "aria-controls": id });
+    tab.title = say("terminal.leave");
     tab.append(element("span", {}, say("terminal.tab", { name })));
     const cross = element("span", { class: "term-close", "aria-hidden": "true" }, "×");
     cross.title = say("terminal.close");

@@ -37,6 +37,8 @@ pub(super) struct Client {
 enum Sent {
     /// Up to this byte.
     Upto(u64),
+    /// Up to this byte in an earlier connection: the first frame says so, be it empty.
+    Resumed(u64),
     /// Nothing that helps: the screen goes first.
     Nothing,
 }
@@ -71,7 +73,7 @@ impl Client {
             notices: VecDeque::new(),
             flight: Vec::new(),
             flown: 0,
-            sent: resume.map_or(Sent::Nothing, Sent::Upto),
+            sent: resume.map_or(Sent::Nothing, Sent::Resumed),
             highest: resume.unwrap_or(ring.last()),
             drawn: resume.unwrap_or(ring.last()),
         }
@@ -160,6 +162,10 @@ impl Client {
 
     fn next_frame(&mut self, terminal: &Terminal) -> Option<FromKeeper> {
         match self.sent {
+            Sent::Resumed(sent) if terminal.ring().covers(sent) => {
+                let bytes = terminal.ring().after(sent, CHUNK)?;
+                Some(self.output(sent, bytes))
+            }
             Sent::Upto(sent) if terminal.ring().covers(sent) => {
                 if let Some(notice) = self.notices.pop_front() {
                     return Some(FromKeeper::Notice(notice));
@@ -176,15 +182,16 @@ impl Client {
         let room = WINDOW.saturating_sub(sent.saturating_sub(self.drawn));
         let room = usize::try_from(room).unwrap_or(CHUNK);
         let bytes = ring.after(sent, CHUNK.min(room))?;
-        if bytes.is_empty() {
-            return None;
-        }
+        (!bytes.is_empty()).then(|| self.output(sent, bytes))
+    }
+
+    fn output(&mut self, sent: u64, bytes: Vec<u8>) -> FromKeeper {
         self.highest = sent + bytes.len() as u64;
         self.sent = Sent::Upto(self.highest);
-        Some(FromKeeper::Output {
+        FromKeeper::Output {
             seq: sent + 1,
             bytes,
-        })
+        }
     }
 
     fn next_screen(&mut self, terminal: &Terminal) -> FromKeeper {

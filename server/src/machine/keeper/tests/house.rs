@@ -17,8 +17,8 @@ use super::SOON;
 
 /// What runs in a terminal.
 pub(crate) struct Plain {
-    argv: Vec<String>,
-    stop: UnixStream,
+    pub(crate) argv: Vec<String>,
+    pub(crate) stop: UnixStream,
 }
 
 /// A command line instead of a shell.
@@ -238,8 +238,9 @@ impl Viewer {
         }
     }
 
+    /// Reads until `done`; fails when it takes too long.
     #[track_caller]
-    fn until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
         let end = Instant::now() + SOON;
         while !done(self) {
             assert!(

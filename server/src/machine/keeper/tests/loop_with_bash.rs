@@ -45,6 +45,19 @@ fn a_client_that_comes_back_loses_and_doubles_no_byte() {
 }
 
 #[test]
+fn a_client_that_missed_nothing_is_greeted_at_once() {
+    let house = prompt();
+    let mut first = house.open("1", None);
+    first.type_line("echo de''but; cat");
+    first.wait_for("debut\r\n");
+    first.idle(Duration::from_millis(300));
+    let (seq, _) = first.leave();
+    let mut second = house.open("1", Some(seq));
+    second.until("a first frame", |viewer| viewer.received > 0);
+    assert_eq!((second.screens, second.text.as_str()), (0, ""));
+}
+
+#[test]
 fn a_client_from_another_life_gets_the_screen() {
     let house = prompt();
     let mut first = house.open("1", None);
