@@ -1,0 +1,269 @@
+// The cases, in the order in which a learner would meet them. They share one browser and one
+// server: what one leaves, the next finds.
+import assert from "node:assert/strict";
+import { Terminal } from "./terminal.mjs";
+
+const EXERCISE = "/tp/prise-en-main/mon-premier-conteneur";
+
+/** The page of the first exercise, opened once; faults of its scripts end the case that looks. */
+async function exercise(world) {
+  if (!world.page) {
+    world.page = await world.context.newPage();
+    world.faults = watch(world.page);
+    await world.page.goto(world.server.url + EXERCISE);
+    world.terminal = new Terminal(world.page);
+  }
+  if (world.failed) {
+    // What the last case left may hold this terminal: the next one begins in another.
+    world.failed = false;
+    await world.page.keyboard.press("Escape");
+    await world.page.locator(".term-tabs + .term-tool").click();
+  }
+  await world.terminal.prompt();
+  return world;
+}
+
+function watch(page) {
+  const faults = [];
+  page.on("pageerror", (error) => faults.push(error.message));
+  page.on("console", (message) => {
+    const offline = /WebSocket connection|ERR_CONNECTION_REFUSED|Failed to load resource/;
+    if (message.type() === "error" && !offline.test(message.text())) faults.push(message.text());
+  });
+  return faults;
+}
+
+async function a_page_leads_from_home_to_a_prompt(world) {
+  const home = await world.context.newPage();
+  const faults = watch(home);
+  await home.goto(world.server.url);
+  await home.locator('a[href="/cours/prise-en-main"]').first().click();
+  await home.locator(`a[href="${EXERCISE}"]`).first().click();
+  const began = Date.now();
+  world.page = home;
+  world.faults = faults;
+  world.terminal = new Terminal(home);
+  await world.terminal.prompt();
+  console.log(`# from the click to the first prompt: ${Date.now() - began} ms`);
+  assert.deepEqual(faults, []);
+}
+
+async function the_solution_turns_the_checks_green(world) {
+  const { page, terminal } = await exercise(world);
+  assert.equal(await page.locator("#check-termine").getAttribute("data-state"), "pending");
+  assert.equal(await terminal.run("docker run hello-world"), 0);
+  await page.locator('#check-termine[data-state="pass"]').waitFor({ timeout: 10_000 });
+  assert.equal(await terminal.run("clear; docker run hello-world | head -4"), 0);
+  await page.locator('#check-seconde[data-state="pass"]').waitFor({ timeout: 10_000 });
+
+  await terminal.run(`docker ps -a`);
+  await terminal.run(`docker ps -aq | tail -1 | xargs docker inspect --format 'n''om={{.Name}}.'`);
+  const [, name] = await terminal.see(/nom=\/?(\w+)\./);
+  await page.locator(".question input").fill(name);
+  await page.locator(".question button").click();
+  await page.locator('.question[data-state="pass"]').waitFor({ timeout: 10_000 });
+  await page.locator('#headline[data-state="pass"]').waitFor({ timeout: 10_000 });
+  assert.equal(await page.locator("#passed").textContent(), "3");
+  if (world.capture) await page.screenshot({ path: world.capture });
+}
+
+async function a_reload_finds_the_same_shell_and_the_same_progress(world) {
+  const { page, terminal } = await exercise(world);
+  await terminal.run("clear; cd /var/log; export AVANT=oui");
+  const pid = await terminal.pid();
+  const before = await terminal.rows();
+  await page.reload();
+  await terminal.see(/coquille=/);
+  assert.deepEqual(await terminal.rows(), before, "the screen is drawn again");
+  assert.equal(await terminal.pid(), pid);
+  await terminal.type(`echo "$AVANT"-ici-"$PWD"\n`);
+  await terminal.see(/oui-ici-\/var\/log/);
+  assert.equal(await page.locator("#passed").textContent(), "3");
+}
+
+async function an_editor_survives_kill_9_of_the_server(world) {
+  const { page, terminal, server } = await exercise(world);
+  await terminal.run("clear; cd");
+  const pid = await terminal.pid();
+  const letter = `lettre-${process.pid}.txt`;
+  await terminal.type(`vi ${letter}\n`);
+  await terminal.see(/lettre-\d+\.txt/);
+  await terminal.see(/^~$/m);
+  await terminal.type("iChère machine,\nje t’écris depuis un éditeur.");
+  await terminal.see(/un éditeur\./);
+  const before = await terminal.rows();
+
+  await server.kill();
+  await page.locator('.term-panel[data-link="offline"]').waitFor({ timeout: 10_000 });
+  await server.start();
+  await page.locator('.term-panel[data-link="online"]').waitFor({ timeout: 20_000 });
+  assert.deepEqual(await terminal.rows(), before, "the page that stayed shows the same");
+
+  await server.kill();
+  await server.start();
+  await page.reload();
+  await terminal.see(/un éditeur\./);
+  assert.deepEqual(await terminal.rows(), before, "a new page draws the same");
+
+  await terminal.type(" Fin.");
+  await terminal.see(/un éditeur\. Fin\./);
+  await page.keyboard.press("Escape");
+  await terminal.type(":wq\n");
+  await terminal.see(new RegExp(`coquille=${pid}`));
+  assert.equal(await terminal.run(`grep -c Fin. ${letter}`), 0);
+  assert.equal(await terminal.pid(), pid);
+}
+
+async function a_flood_neither_freezes_the_page_nor_delays_ctrl_c(world) {
+  const { page, terminal } = await exercise(world);
+  for (const flood of ["yes inonde", "cat /dev/urandom"]) {
+    await terminal.type(`${flood}\n`);
+    await page.waitForTimeout(2000);
+    const began = Date.now();
+    await page.keyboard.press("Control+c");
+    await terminal.type("\nstty sane; printf '\\033c'; echo calme-$((40+2))\n");
+    await terminal.see(/calme-42/, 5000);
+    const took = Date.now() - began;
+    console.log(`# ${flood}: quiet ${took} ms after Ctrl-C`);
+    assert.ok(took < 2000, `${took} ms`);
+  }
+  const heap = await page.evaluate(() => performance.memory?.usedJSHeapSize ?? 0);
+  assert.ok(heap < 200 * 1024 * 1024, `the page holds ${heap} bytes`);
+}
+
+async function two_windows_have_each_their_shell(world) {
+  const { page, terminal, context } = await exercise(world);
+  const pid = await terminal.pid();
+  const second = await context.newPage();
+  await second.goto(page.url());
+  const other = new Terminal(second);
+  await other.prompt();
+  assert.notEqual(await other.pid(), pid);
+  await other.run("touch /root/partage");
+  assert.equal(await terminal.run("ls /root/partage"), 0, "the machine is the same");
+  await second.close();
+}
+
+async function one_more_terminal_is_a_click_away(world) {
+  const { page, terminal } = await exercise(world);
+  const pid = await terminal.pid();
+  const tabs = page.getByRole("tab");
+  const before = await tabs.count();
+  await page.locator(".term-tabs + .term-tool").click();
+  await terminal.prompt();
+  assert.equal(await tabs.count(), before + 1);
+  assert.notEqual(await terminal.pid(), pid);
+  await tabs.last().locator(".term-close").click();
+  assert.equal(await tabs.count(), before);
+  await terminal.see(new RegExp(`coquille=${pid}`));
+}
+
+async function exit_gives_another_prompt(world) {
+  const { terminal } = await exercise(world);
+  const pid = await terminal.pid();
+  await terminal.type("clear; exit\n");
+  await terminal.prompt();
+  assert.notEqual(await terminal.pid(), pid);
+}
+
+async function a_command_block_runs_only_when_clicked(world) {
+  const { page, terminal } = await exercise(world);
+  await terminal.run("clear");
+  const block = page.locator(".command", { hasText: "docker images" }).first();
+  assert.doesNotMatch(await terminal.text(), /REPOSITORY/);
+  await block.locator("button").first().click();
+  await terminal.see(/REPOSITORY/);
+}
+
+async function the_keyboard_can_leave_the_terminal(world) {
+  const { page, terminal } = await exercise(world);
+  await terminal.focus();
+  await page.keyboard.press("Control+Shift+ArrowUp");
+  const role = await page.evaluate(() => document.activeElement?.getAttribute("role"));
+  assert.equal(role, "tab");
+}
+
+async function copy_and_paste_work_and_several_lines_are_asked_about(world) {
+  const { page, terminal } = await exercise(world);
+  await terminal.run("clear");
+  await page.evaluate(() => navigator.clipboard.writeText("echo un-collage-$((1+1))\u001b[201~"));
+  await terminal.focus();
+  await page.keyboard.press("Control+Shift+v");
+  await terminal.see(/echo un-collage/);
+  await page.keyboard.press("Enter");
+  await terminal.see(/un-collage-2/);
+
+  await terminal.type("cat > /dev/null\n");
+  await page.waitForTimeout(300);
+  await page.evaluate(() => navigator.clipboard.writeText("ligne 1\nligne 2\n"));
+  await page.keyboard.press("Control+Shift+v");
+  const dialog = page.locator("dialog.paste-dialog");
+  await dialog.waitFor();
+  assert.match(await dialog.innerText(), /2 lignes/);
+  await page.keyboard.press("Escape");
+  assert.doesNotMatch(await terminal.text(), /ligne 1/);
+  await terminal.focus();
+  await page.keyboard.press("Control+c");
+}
+
+async function what_a_program_prints_cannot_act_on_the_page(world) {
+  const { page, terminal } = await exercise(world);
+  await page.evaluate(() => navigator.clipboard.writeText("intact"));
+  const title = await page.title();
+  await terminal.run(String.raw`printf '\033]52;c;cGlyYXRl\007\033]0;PIRATE\007\033[6n\033[c\033[21t\033P$q"p\033\\'`);
+  await page.waitForTimeout(300);
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "intact");
+  assert.equal(await page.title(), title);
+  await page.keyboard.press("Control+c");
+}
+
+async function a_keystroke_is_echoed_at_once(world) {
+  const { page, terminal } = await exercise(world);
+  await terminal.run("clear");
+  await terminal.focus();
+  const times = await page.evaluate(async () => {
+    const area = document.querySelector(".term-panel:not([hidden]) .xterm-helper-textarea");
+    const rows = document.querySelector(".term-panel:not([hidden]) .xterm-rows");
+    const took = [];
+    for (let i = 0; i < 100; i++) {
+      const began = performance.now();
+      const drawn = new Promise((resolve) => {
+        const observer = new MutationObserver(() => {
+          observer.disconnect();
+          resolve();
+        });
+        observer.observe(rows, { childList: true, subtree: true, characterData: true });
+      });
+      area.dispatchEvent(new InputEvent("input", { data: "x", inputType: "insertText", composed: true }));
+      await Promise.race([drawn, new Promise((resolve) => setTimeout(resolve, 500))]);
+      took.push(performance.now() - began);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return took.sort((a, b) => a - b);
+  });
+  console.log(`# key to pixels: median ${times[50].toFixed(1)} ms, p99 ${times[98].toFixed(1)} ms`);
+  await page.keyboard.press("Control+c");
+  assert.ok(times[50] < 100, `${times[50]} ms`);
+}
+
+async function no_script_failed_and_no_policy_was_broken(world) {
+  await exercise(world);
+  assert.deepEqual(world.faults, []);
+}
+
+export const cases = [
+  a_page_leads_from_home_to_a_prompt,
+  the_solution_turns_the_checks_green,
+  a_reload_finds_the_same_shell_and_the_same_progress,
+  an_editor_survives_kill_9_of_the_server,
+  a_flood_neither_freezes_the_page_nor_delays_ctrl_c,
+  two_windows_have_each_their_shell,
+  one_more_terminal_is_a_click_away,
+  exit_gives_another_prompt,
+  a_command_block_runs_only_when_clicked,
+  the_keyboard_can_leave_the_terminal,
+  copy_and_paste_work_and_several_lines_are_asked_about,
+  what_a_program_prints_cannot_act_on_the_page,
+  a_keystroke_is_echoed_at_once,
+  no_script_failed_and_no_policy_was_broken,
+];
