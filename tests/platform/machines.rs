@@ -27,7 +27,7 @@ fn the_shell_is_root_of_ids_that_are_nobodys_else() {
     );
 
     // The same process, as this host sees it.
-    shell.run("exec -a trouve-moi sleep 600 &");
+    shell.run("(exec -a trouve-moi sleep 600 &)");
     let pid =
         find_process("trouve-moi").expect("the machine's processes are visible from the host");
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
@@ -69,7 +69,7 @@ fn two_learners_on_one_exercise_do_not_meet() {
     assert_ne!(first, second);
     let mut one = terminal(&platform, &first);
     let mut two = terminal(&platform, &second);
-    one.run("touch /tmp/a-moi; exec -a phare sleep 600 &");
+    one.run("touch /tmp/a-moi; (exec -a phare sleep 600 &)");
     assert_eq!(one.run("pgrep -fc '^phare'").0, "1");
     assert_eq!(two.run("pgrep -fc '^phare'").0, "0");
     assert_eq!(two.run("test -e /tmp/a-moi").1, 1);

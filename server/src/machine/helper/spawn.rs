@@ -57,6 +57,8 @@ pub(crate) fn spawn_and_drop(data: &Path) -> Result<HelperSocket, SpawnError> {
         .spawn()
         .map_err(SpawnError::Execute)?;
     process::become_user(owner.uid, owner.gid).map_err(SpawnError::Drop)?;
+    // No setuid program is a way back to root for who takes this process over.
+    process::set_no_new_privileges().map_err(SpawnError::Drop)?;
     Ok(HelperSocket(ours))
 }
 
