@@ -105,9 +105,8 @@ impl Lint<'_> {
         for id in &exercise.requires {
             self.known("requires", id, CAPABILITIES);
         }
-        let checks: Vec<&str> = exercise.checks.iter().map(|c| c.id.as_str()).collect();
         for example in &exercise.counterexamples {
-            self.known("must_fail", &example.must_fail, checks.iter().copied());
+            self.known("must_fail", &example.must_fail, seen.iter().copied());
         }
         if exercise.checks.is_empty() {
             self.malformed("checks", "[]");

@@ -198,7 +198,7 @@ pub struct Hint {
 pub struct CounterExample {
     /// Script in the exercise's folder.
     pub run: String,
-    /// The check that it must leave red.
+    /// The check or question that it must leave red.
     pub must_fail: String,
 }
 

@@ -38,7 +38,6 @@ impl Machines {
     }
 
     /// Stops a machine and forgets it with its disk.
-    #[expect(dead_code, reason = "for the page that removes a machine")]
     pub(crate) fn delete(&self, id: MachineId) -> Answer<()> {
         self.ask(Verb::Delete { id }, |_| ())
     }

@@ -21,4 +21,4 @@ pub(crate) mod verbs;
 
 pub(crate) use down::run as down;
 pub(crate) use serve::run;
-pub(crate) use spawn::{HelperSocket, spawn_and_drop};
+pub(crate) use spawn::{HelperSocket, SpawnError, spawn_and_drop};

@@ -1,0 +1,219 @@
+//! One case of a proof: what is done to a machine, and what the verdicts must then be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use labs::exercise::{Exercise, Value};
+use labs::verdict::Verdict;
+use serde_json::json;
+
+use super::machine::{Machine, ProofError};
+use super::script::{self, Ran};
+use super::verdicts::{Said, Verdicts};
+
+/// How long a machine is left alone to be found unsolved.
+const UNTOUCHED: Duration = Duration::from_millis(2500);
+
+/// How long a script may run.
+const SCRIPT: Duration = Duration::from_secs(60);
+
+/// How long after its solution everything must be green.
+const GREEN: Duration = Duration::from_secs(30);
+
+/// How long after a counter-example its verdicts are read.
+const SETTLED: Duration = Duration::from_secs(3);
+
+/// What is done to a machine.
+pub(super) enum Case {
+    /// Nothing.
+    Untouched,
+    /// The script that solves it.
+    Solution(String),
+    /// A near miss.
+    CounterExample {
+        /// Its script.
+        script: String,
+        /// The check it must leave red.
+        check: String,
+    },
+}
+
+/// What came of it.
+pub(super) enum Outcome {
+    /// As it must be.
+    Good,
+    /// Not as it must be.
+    Bad {
+        /// What is wrong.
+        why: String,
+        /// The end of the script's output.
+        output: String,
+    },
+}
+
+impl Case {
+    /// All cases of an exercise, in order.
+    pub(super) fn all(exercise: &Exercise) -> Vec<Self> {
+        let examples = exercise.counterexamples.iter();
+        let examples = examples.map(|example| Self::CounterExample {
+            script: example.run.clone(),
+            check: example.must_fail.clone(),
+        });
+        [Self::Untouched, Self::Solution(exercise.solve.clone())]
+            .into_iter()
+            .chain(examples)
+            .collect()
+    }
+
+    /// The script that is run, if any.
+    pub(super) fn script(&self) -> Option<&str> {
+        match self {
+            Self::Untouched => None,
+            Self::Solution(script) | Self::CounterExample { script, .. } => Some(script),
+        }
+    }
+}
+
+impl Outcome {
+    pub(super) fn is_good(&self) -> bool {
+        matches!(self, Self::Good)
+    }
+
+    /// What is wrong, with the end of the output.
+    pub(super) fn why(&self) -> Option<String> {
+        match self {
+            Self::Good => None,
+            Self::Bad { why, output } if output.trim().is_empty() => Some(why.clone()),
+            Self::Bad { why, output } => Some(format!("{why}\n{output}")),
+        }
+    }
+
+    /// One line of the report.
+    pub(super) fn json(&self, exercise: &str, case: &Case, seconds: &str) -> serde_json::Value {
+        let must_fail = match case {
+            Case::CounterExample { check, .. } => Some(check),
+            _ => None,
+        };
+        json!({
+            "exercise": exercise,
+            "script": case.script(),
+            "must_fail": must_fail,
+            "good": self.is_good(),
+            "why": self.why(),
+            "seconds": seconds,
+        })
+    }
+}
+
+/// Does what the case says to a fresh machine, and looks.
+pub(super) fn judge(
+    case: &Case,
+    exercise: &Exercise,
+    vars: &BTreeMap<String, Value>,
+    script: Option<&str>,
+    machine: &Machine<'_>,
+) -> Result<Outcome, ProofError> {
+    let keeper = |source| ProofError::Keeper {
+        path: "run/<machine>.sock".into(),
+        source,
+    };
+    let stream = machine.connect()?;
+    let mut verdicts = Verdicts::open(stream, exercise, vars).map_err(keeper)?;
+    // The scene must have been seen before anything happens, as a learner's page would.
+    wait(&verdicts, Duration::from_secs(10), |said| said.rounds > 0);
+    let mut ran = Ran {
+        status: Some(0),
+        output: String::new(),
+    };
+    if let Some(script) = script {
+        let stream = machine.connect()?;
+        let answer = |id: &str, value: &str| verdicts.answer(id, value);
+        ran = script::run(stream, script, vars, SCRIPT, answer).map_err(keeper)?;
+    }
+    match case {
+        Case::Untouched => sleep(UNTOUCHED),
+        Case::Solution(_) => wait(&verdicts, GREEN, |said| said.solved),
+        Case::CounterExample { .. } => sleep(SETTLED),
+    }
+    let why = verdicts.look(|said| wrong(case, exercise, said, &ran));
+    Ok(match why {
+        None => Outcome::Good,
+        Some(why) => Outcome::Bad {
+            why,
+            output: ran.output,
+        },
+    })
+}
+
+fn wait(verdicts: &Verdicts, patience: Duration, done: impl Fn(&Said) -> bool) {
+    let until = Instant::now() + patience;
+    while Instant::now() < until && !verdicts.look(&done) {
+        sleep(Duration::from_millis(50));
+    }
+}
+
+/// What is not as the case wants it.
+fn wrong(case: &Case, exercise: &Exercise, said: &Said, ran: &Ran) -> Option<String> {
+    if said.rounds == 0 {
+        return Some(format!("the watcher said nothing: {:?}", said.errors));
+    }
+    match ran.status {
+        Some(0) => {}
+        Some(status) => return Some(format!("the script ended with status {status}")),
+        None => return Some("the script did not end, or holds its output open".into()),
+    }
+    let doubt = said
+        .verdicts
+        .iter()
+        .find(|(_, v)| matches!(v, Verdict::Undetermined { .. }));
+    if let Some((id, Verdict::Undetermined { doubt })) = doubt {
+        return Some(format!("{id} is undetermined: {doubt}"));
+    }
+    match case {
+        Case::Untouched => said
+            .solved
+            .then(|| "it is solved before it is begun".into()),
+        Case::Solution(_) if said.solved => None,
+        Case::Solution(_) => {
+            let red = said.verdicts.iter().filter(|(_, v)| **v != Verdict::Pass);
+            let red: Vec<String> = red.map(|(id, v)| format!("{id}: {}", brief(v))).collect();
+            Some(format!("not green: {}", red.join("; ")))
+        }
+        Case::CounterExample { check, .. } => {
+            if said.verdicts.get(check) == Some(&Verdict::Pass) {
+                return Some(format!("{check} is green"));
+            }
+            let needed = needed(exercise, check);
+            let red = needed
+                .iter()
+                .find(|id| said.verdicts.get(*id) != Some(&Verdict::Pass))?;
+            let verdict = said.verdicts.get(red).map(brief).unwrap_or_default();
+            Some(format!("{check} is red only because {red} is: {verdict}"))
+        }
+    }
+}
+
+/// Everything that a check needs, directly or not.
+fn needed(exercise: &Exercise, check: &str) -> BTreeSet<String> {
+    let needs = |id: &str| {
+        let checks = exercise.checks.iter().filter(|c| c.id == id);
+        let questions = exercise.ask.iter().filter(|q| q.id == id);
+        let direct = checks.flat_map(|c| c.needs.clone());
+        direct
+            .chain(questions.flat_map(|q| q.needs.clone()))
+            .collect::<Vec<String>>()
+    };
+    let mut found = BTreeSet::new();
+    let mut waiting = needs(check);
+    while let Some(id) = waiting.pop() {
+        if found.insert(id.clone()) {
+            waiting.extend(needs(&id));
+        }
+    }
+    found
+}
+
+fn brief(verdict: &Verdict) -> String {
+    serde_json::to_string(verdict).unwrap_or_default()
+}
