@@ -5,7 +5,7 @@
 //! those three speak while a machine is being made. ARCHITECTURE.md draws the two stages.
 
 mod channel;
-mod data;
+pub(crate) mod data;
 pub(crate) mod helper;
 pub(crate) mod identity;
 pub(crate) mod inner;
