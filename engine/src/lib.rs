@@ -6,7 +6,9 @@
 pub mod api;
 pub mod cli;
 pub mod image;
+pub mod logs;
 pub mod network;
 pub mod oci;
+pub mod roles;
 pub mod runtime;
 pub mod store;

@@ -8,8 +8,11 @@
 )]
 
 pub mod beneath;
+pub mod capability;
 pub mod cgroup;
+pub mod child;
 pub mod error;
+pub mod file;
 pub mod fs;
 pub mod lock;
 pub mod loop_device;
@@ -21,6 +24,7 @@ pub mod process;
 pub mod procfs;
 pub mod pty;
 pub mod rights;
+pub mod seccomp;
 pub mod signal;
 pub mod termios;
 pub mod tree;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use super::handshake::{
     ExitRecord, Frame, Input, Output, Refusal, Reply, Request, Started, Status, Streams, Target,
 };
+use super::plan::PlanError;
+use super::process::ProcessPlan;
 use super::request::{ProcessSpec, TerminalSize};
 
 /// The name of one shim's socket; cheap to clone.
@@ -34,6 +36,9 @@ pub enum ShimError {
         /// Why.
         source: io::Error,
     },
+    /// The wish makes no sense.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// The shim answered no.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -97,7 +102,7 @@ impl ShimClient {
         process: &ProcessSpec,
         streams: Streams,
     ) -> Result<(Started, AttachStream), ShimError> {
-        match self.call(&exec_request(id, process, Some(streams)))? {
+        match self.call(&exec_request(id, process, Some(streams))?)? {
             (stream, Reply::Started(started)) => Ok((started, AttachStream { stream })),
             (_, other) => Err(self.unexpected(&other)),
         }
@@ -105,7 +110,7 @@ impl ShimClient {
 
     /// Runs a second process whose output nobody sees.
     pub fn exec_detached(&self, id: &str, process: &ProcessSpec) -> Result<Started, ShimError> {
-        match self.call(&exec_request(id, process, None))?.1 {
+        match self.call(&exec_request(id, process, None)?)?.1 {
             Reply::Started(started) => Ok(started),
             other => Err(self.unexpected(&other)),
         }
@@ -151,12 +156,16 @@ impl ShimClient {
     }
 }
 
-fn exec_request(id: &str, process: &ProcessSpec, streams: Option<Streams>) -> Request {
-    Request::Exec {
+fn exec_request(
+    id: &str,
+    process: &ProcessSpec,
+    streams: Option<Streams>,
+) -> Result<Request, PlanError> {
+    Ok(Request::Exec {
         id: id.to_owned(),
-        process: Box::new(process.clone()),
+        process: Box::new(ProcessPlan::of(process, "")?),
         streams,
-    }
+    })
 }
 
 /// The streams of a process: [`Input`] frames in, [`Output`] frames out. Dropping it detaches.

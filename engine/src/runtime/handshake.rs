@@ -9,7 +9,8 @@ use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::request::{ProcessSpec, TerminalSize};
+use super::process::ProcessPlan;
+use super::request::TerminalSize;
 
 /// What a client asks of a shim.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,7 +51,7 @@ pub enum Request {
         /// The name it is known by from now on.
         id: String,
         /// What runs.
-        process: Box<ProcessSpec>,
+        process: Box<ProcessPlan>,
         /// Become its stream; `None` discards its output.
         streams: Option<Streams>,
     },
@@ -157,6 +158,26 @@ pub struct Refusal {
     pub kind: RefusalKind,
 }
 
+impl Refusal {
+    /// Our own failure.
+    pub(crate) fn failed(what: &str, why: &dyn std::error::Error) -> Self {
+        Self {
+            message: format!("{what}: {why}"),
+            code: 125,
+            kind: RefusalKind::Failed,
+        }
+    }
+
+    /// Not in this state.
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            code: 125,
+            kind: RefusalKind::Conflict,
+        }
+    }
+}
+
 /// The kinds of refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -170,6 +191,23 @@ pub enum RefusalKind {
     /// The stage does not allow it, or it broke.
     Failed,
 }
+
+/// What the processes on the way to the program tell the shim; some words carry descriptors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum FromInit {
+    /// An intermediate has been made (with its pidfd); it must be collected.
+    Helper,
+    /// The process itself has been made (with its pidfd).
+    Child,
+    /// All is prepared (with the master of its terminal, if it has one).
+    Ready,
+    /// It cannot be.
+    Failed(Refusal),
+}
+
+/// What the shim tells the init: one byte.
+pub(crate) const GO: &[u8] = b"g";
 
 /// What a client sends on a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]

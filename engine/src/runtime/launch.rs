@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use kernel::error::SysError;
 
-use super::client::{ShimClient, ShimError};
+use super::client::ShimClient;
 use super::handshake::{ExitRecord, Frame, Refusal, Reply, Status};
 use super::plan::{Plan, PlanError};
 use super::request::RunRequest;
@@ -146,9 +146,7 @@ pub fn find(id: &str, paths: &Paths) -> Found {
     let shim = ShimClient::in_directory(&directory);
     match shim.status() {
         Ok(status) => Found::Alive(shim, status),
-        Err(ShimError::Unreachable { .. } | ShimError::Broken { .. } | ShimError::Refused(_)) => {
-            load_exit(&directory).map_or(Found::Gone, Found::Ended)
-        }
+        Err(_) => load_exit(&directory).map_or(Found::Gone, Found::Ended),
     }
 }
 

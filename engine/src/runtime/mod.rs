@@ -25,6 +25,16 @@ pub mod request;
 
 pub mod plan;
 
+pub(crate) mod mounts;
+pub mod process;
+
+pub mod capabilities;
+pub mod cgroups;
+pub(crate) mod devices;
+pub(crate) mod rlimits;
+pub mod seccomp;
+pub(crate) mod user;
+
 pub mod handshake;
 
 pub mod client;

@@ -1,0 +1,226 @@
+//! From the shim to a process in the stage, as the shim's own child.
+//!
+//! `setns(pid)` and a clone with a new pid namespace do not go together in one process (EINVAL):
+//! an intermediate joins, its child lives in the joined namespace and clones again. All of them
+//! pass their parent on (`CLONE_PARENT`), so that the shim collects every one.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use kernel::cgroup::Cgroup;
+use kernel::error::SysError;
+use kernel::namespace::{self, Namespaces};
+use kernel::process::{self, Forked, Parent, Patience, Signal};
+
+use super::init::{self, Luggage};
+use super::voice::{self, Ear, Voice};
+use crate::runtime::handshake::{FromInit, Refusal};
+use crate::runtime::plan::Plan;
+use crate::runtime::request::Sharing;
+use crate::runtime::stage::Stage;
+
+/// A process the shim is the parent of, prepared and waiting for the go.
+#[derive(Debug)]
+pub(super) struct Born {
+    /// Readable when it has ended.
+    pub(super) pidfd: OwnedFd,
+    /// Its pid in the engine's stage.
+    pub(super) engine_pid: u32,
+    /// Its pid in the learner's machine.
+    pub(super) pid: u32,
+    /// Where it speaks from until it executes.
+    pub(super) ear: Ear,
+    /// The master of its terminal.
+    pub(super) master: Option<OwnedFd>,
+}
+
+/// Makes the container's first process and waits until it is prepared.
+pub(super) fn container(plan: &Plan, luggage: Luggage, group: &Cgroup) -> Result<Born, Refusal> {
+    let sys = |e: SysError| Refusal::failed("cannot make the container's process", &e);
+    let (ear, voice) = voice::pair().map_err(sys)?;
+    let joins = joins(plan).map_err(sys)?;
+    let new = new_namespaces(plan);
+    if joins.is_empty() {
+        return match process::fork(new, Parent::Caller).map_err(sys)? {
+            Forked::Child => {
+                drop(ear);
+                join_group(group, &voice);
+                init::run(plan, luggage, voice)
+            }
+            Forked::Parent(child) => {
+                drop((voice, luggage));
+                born(ear, Some(child.pidfd), &plan.stage)
+            }
+        };
+    }
+    match process::fork(Namespaces::NONE, Parent::Caller).map_err(sys)? {
+        Forked::Child => {
+            drop(ear);
+            join_group(group, &voice);
+            enter(&joins, &voice);
+            let joined_pid = joins
+                .iter()
+                .any(|(_, kinds)| kinds.contains(Namespaces::PID));
+            if joined_pid && new.contains(Namespaces::PID) {
+                sibling(Namespaces::NONE, &FromInit::Helper, &voice);
+            }
+            sibling(new, &FromInit::Child, &voice);
+            init::run(plan, luggage, voice)
+        }
+        Forked::Parent(helper) => {
+            drop((voice, luggage));
+            let result = born(ear, None, &plan.stage);
+            let _ = process::wait(helper.pidfd.as_fd(), Patience::Wait);
+            result
+        }
+    }
+}
+
+/// Goes on in a new process that is the shim's child; the caller ends.
+pub(super) fn sibling(new: Namespaces, word: &FromInit, voice: &Voice) {
+    match process::fork(new, Parent::CallersParent) {
+        Ok(Forked::Child) => {}
+        Ok(Forked::Parent(child)) => {
+            let said = voice.say(word, &[child.pidfd.as_fd()]);
+            process::exit(i32::from(said.is_err()));
+        }
+        Err(e) => voice.fail(Refusal::failed("cannot make a process in the stage", &e)),
+    }
+}
+
+/// Enters the group of the container, before any namespace hides it.
+pub(super) fn join_group(group: &Cgroup, voice: &Voice) {
+    // To the kernel 0 is whoever writes.
+    if let Err(e) = group.add(0) {
+        voice.fail(Refusal::failed("cannot enter the container's cgroup", &e));
+    }
+}
+
+/// Enters namespaces, those of a stage first.
+pub(super) fn enter(joins: &[(OwnedFd, Namespaces)], voice: &Voice) {
+    for (target, kinds) in joins {
+        if let Err(e) = namespace::setns(target.as_fd(), *kinds) {
+            voice.fail(Refusal::failed(
+                "cannot enter the namespaces of the stage",
+                &e,
+            ));
+        }
+    }
+}
+
+fn joins(plan: &Plan) -> Result<Vec<(OwnedFd, Namespaces)>, SysError> {
+    let number = |pid: u32| i32::try_from(pid).unwrap_or(i32::MAX);
+    let mut joins = Vec::new();
+    if let Stage::Inner { pid } = plan.stage {
+        let whole = Namespaces::USER
+            | Namespaces::PID
+            | Namespaces::MOUNT
+            | Namespaces::NETWORK
+            | Namespaces::UTS
+            | Namespaces::IPC
+            | Namespaces::CGROUP;
+        joins.push((process::pidfd_open(number(pid))?, whole));
+    }
+    let wishes = &plan.namespaces;
+    for (sharing, name, kind) in [
+        (wishes.pid, "pid", Namespaces::PID),
+        (wishes.ipc, "ipc", Namespaces::IPC),
+        (wishes.uts, "uts", Namespaces::UTS),
+        (wishes.net, "net", Namespaces::NETWORK),
+        (wishes.cgroup, "cgroup", Namespaces::CGROUP),
+    ] {
+        if let Sharing::Of(pid) = sharing {
+            joins.push((namespace::open(number(pid), name)?, kind));
+        }
+    }
+    Ok(joins)
+}
+
+/// What clone makes new; the cgroup namespace comes later, inside the group.
+fn new_namespaces(plan: &Plan) -> Namespaces {
+    let wishes = &plan.namespaces;
+    [
+        (wishes.pid, Namespaces::PID),
+        (wishes.ipc, Namespaces::IPC),
+        (wishes.uts, Namespaces::UTS),
+        (wishes.net, Namespaces::NETWORK),
+    ]
+    .into_iter()
+    .filter(|(sharing, _)| *sharing == Sharing::New)
+    .fold(Namespaces::MOUNT, |all, (_, kind)| all | kind)
+}
+
+/// Listens until the process is prepared, collecting the intermediates on the way.
+pub(super) fn born(ear: Ear, known: Option<OwnedFd>, stage: &Stage) -> Result<Born, Refusal> {
+    let mut pidfd = known;
+    let failed = |e: SysError| Refusal::failed("the container's process cannot be heard", &e);
+    let result = loop {
+        match ear.listen().map_err(failed)? {
+            Some((FromInit::Helper, fds)) => {
+                if let Some(helper) = fds.first() {
+                    let _ = process::wait(helper.as_fd(), Patience::Wait);
+                }
+            }
+            Some((FromInit::Child, mut fds)) => pidfd = fds.pop(),
+            Some((FromInit::Ready, mut fds)) => break Ok(fds.pop()),
+            Some((FromInit::Failed(refusal), _)) => break Err(refusal),
+            None => {
+                let gone = std::io::Error::other("it was killed");
+                break Err(Refusal::failed(
+                    "the container's process ended early",
+                    &gone,
+                ));
+            }
+        }
+    };
+    let (master, pidfd) = match (result, pidfd) {
+        (Ok(master), Some(pidfd)) => (master, pidfd),
+        (Ok(_), None) => {
+            let silent = std::io::Error::other("nobody has named it");
+            return Err(Refusal::failed(
+                "the container's process is unknown",
+                &silent,
+            ));
+        }
+        (Err(refusal), pidfd) => {
+            if let Some(pidfd) = pidfd {
+                end(&pidfd);
+            }
+            return Err(refusal);
+        }
+    };
+    let (engine_pid, pid) = numbers(&pidfd, stage).map_err(failed)?;
+    Ok(Born {
+        pidfd,
+        engine_pid,
+        pid,
+        ear,
+        master,
+    })
+}
+
+/// Ends a child for good and collects it.
+pub(super) fn end(pidfd: &OwnedFd) {
+    let _ = process::pidfd_send_signal(pidfd.as_fd(), Signal::KILL);
+    let _ = process::wait(pidfd.as_fd(), Patience::Wait);
+}
+
+/// The numbers of a child of ours: in the engine's stage, and in the learner's machine.
+fn numbers(pidfd: &OwnedFd, stage: &Stage) -> Result<(u32, u32), SysError> {
+    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+    let info = std::fs::read_to_string(&path).map_err(|e| SysError::io("read", e).on(&path))?;
+    let line = info.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    let numbers: Vec<u32> = line
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|n| n.parse().ok())
+        .collect();
+    let number = |place: usize| {
+        let missing = || std::io::Error::other("its NSpid line is too short");
+        let found = numbers.get(place).copied();
+        found.ok_or_else(|| SysError::io("read", missing()).on(&path))
+    };
+    match stage {
+        Stage::Host => Ok((number(0)?, number(0)?)),
+        Stage::Inner { .. } => Ok((number(0)?, number(1)?)),
+    }
+}

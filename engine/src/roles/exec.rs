@@ -1,0 +1,86 @@
+//! A second process in a container that runs.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use kernel::cgroup::Cgroup;
+use kernel::error::SysError;
+use kernel::namespace::Namespaces;
+use kernel::process::{self, Forked, Parent, Patience};
+use kernel::{pty, signal};
+
+use super::birth::{self, Born};
+use super::init;
+use super::program::{self, Prepared, Stdio};
+use super::voice::{self, Voice};
+use crate::runtime::handshake::{FromInit, Refusal};
+use crate::runtime::process::ProcessPlan;
+use crate::runtime::stage::Stage;
+
+/// The running container that a process is made in.
+#[derive(Debug)]
+pub(super) struct Home<'a> {
+    /// Where it runs.
+    pub(super) stage: &'a Stage,
+    /// Its first process.
+    pub(super) init: &'a OwnedFd,
+    /// Its group.
+    pub(super) group: &'a Cgroup,
+}
+
+/// Makes a process in the namespaces and the group of the container's first one.
+pub(super) fn process(home: &Home<'_>, plan: &ProcessPlan, stdio: Stdio) -> Result<Born, Refusal> {
+    let sys = |e: SysError| Refusal::failed("cannot make a process in the container", &e);
+    let (ear, voice) = voice::pair().map_err(sys)?;
+    let mut kinds = Namespaces::PID
+        | Namespaces::MOUNT
+        | Namespaces::NETWORK
+        | Namespaces::UTS
+        | Namespaces::IPC
+        | Namespaces::CGROUP;
+    if matches!(home.stage, Stage::Inner { .. }) {
+        kinds = kinds | Namespaces::USER;
+    }
+    let target = home.init.try_clone();
+    let target = target.map_err(|e| sys(SysError::io("dup", e)))?;
+    match process::fork(Namespaces::NONE, Parent::Caller).map_err(sys)? {
+        Forked::Child => {
+            drop(ear);
+            birth::join_group(home.group, &voice);
+            birth::enter(&[(target, kinds)], &voice);
+            birth::sibling(Namespaces::NONE, &FromInit::Child, &voice);
+            run(plan, stdio, &voice)
+        }
+        Forked::Parent(helper) => {
+            drop((voice, stdio));
+            let result = birth::born(ear, None, home.stage);
+            let _ = process::wait(helper.pidfd.as_fd(), Patience::Wait);
+            result
+        }
+    }
+}
+
+fn run(plan: &ProcessPlan, stdio: Stdio, voice: &Voice) -> ! {
+    let (prepared, terminal) = match prepare(plan, stdio) {
+        Ok(ready) => ready,
+        Err(refusal) => voice.fail(refusal),
+    };
+    let master = terminal.as_ref().map(|pair| pair.master.as_fd());
+    let said = voice.say(&FromInit::Ready, master.as_slice());
+    if said.is_err() || !voice.wait_for_go() {
+        process::exit(125);
+    }
+    let slave = terminal.map(|pair| pair.slave);
+    let given = program::give_up(plan, &prepared.identity);
+    if let Err(e) = given.and_then(|()| init::lead(slave.as_ref())) {
+        voice.fail(Refusal::failed("cannot give up privileges", &e));
+    }
+    voice.fail(prepared.program.execute())
+}
+
+fn prepare(plan: &ProcessPlan, stdio: Stdio) -> Result<(Prepared, Option<pty::Pair>), Refusal> {
+    let sys = |e: SysError| Refusal::failed("cannot prepare the process", &e);
+    signal::reset_all().map_err(sys)?;
+    let prepared = program::prepare(plan)?;
+    let terminal = program::open_streams(stdio, &prepared.identity).map_err(sys)?;
+    Ok((prepared, terminal))
+}

@@ -1,0 +1,15 @@
+//! Processes with one thread and no async runtime: the shim, and what it makes on the way to the
+//! program.
+//!
+//! `shim` is executed by the daemon; it forks `birth`, which enters the stage and makes `init`,
+//! which prepares the container from inside and becomes the program. `exec` makes a second process
+//! in a container that runs. None of them reads anything but the plan.
+
+pub mod shim;
+
+mod birth;
+mod exec;
+mod init;
+mod program;
+mod tini;
+mod voice;

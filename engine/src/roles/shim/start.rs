@@ -1,0 +1,128 @@
+//! Makes what a container needs from the engine's stage, then its first process.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use kernel::cgroup::Cgroup;
+use kernel::error::SysError;
+use kernel::file::{self, Pipe};
+use kernel::fs::{self, Access};
+
+use super::process::{Ends, Process};
+use super::serve::Shim;
+use crate::logs::json_file::JsonFile;
+use crate::roles::birth;
+use crate::roles::init::Luggage;
+use crate::roles::program::Stdio;
+use crate::runtime::handshake::Refusal;
+use crate::runtime::plan::Plan;
+use crate::runtime::process::ProcessPlan;
+use crate::runtime::request::{LogSpec, Stdin};
+use crate::runtime::{cgroups, mounts};
+
+/// Prepares the container of a plan; nothing is left of it when that fails.
+pub(super) fn container(plan: Plan) -> Result<Shim, Refusal> {
+    let sys = |what: &'static str| move |e: SysError| Refusal::failed(what, &e);
+    let layout = cgroups::layout().map_err(sys("cannot read the cgroup mounts"))?;
+    let group = Cgroup::new(&layout, &plan.cgroup);
+    let result = in_group(&plan, &group);
+    match result {
+        Ok((init, log, listener)) => Ok(Shim::new(plan, group, init, log, listener)),
+        Err(refusal) => {
+            // The refusal is worth more than a second one about the rest.
+            let _ = group.remove();
+            Err(refusal)
+        }
+    }
+}
+
+type Parts = (Process, Option<JsonFile>, UnixListener);
+
+fn in_group(plan: &Plan, group: &Cgroup) -> Result<Parts, Refusal> {
+    let sys = |what: &'static str| move |e: SysError| Refusal::failed(what, &e);
+    group
+        .create()
+        .map_err(sys("cannot create the container's cgroup"))?;
+    for limit in cgroups::limits(&plan.resources, plan.devices.as_deref()) {
+        set_limit(group, &limit).map_err(sys("cannot limit the container"))?;
+    }
+    let root = mounts::mount_root(&plan.root).map_err(sys("cannot mount the root file system"))?;
+    let sources = plan.sources.iter().map(|path| mounts::clone_private(path));
+    let sources = sources.collect::<Result<Vec<_>, _>>();
+    let sources = sources.map_err(sys("cannot open a volume"))?;
+    let log = open_log(&plan.log)?;
+    let (stdio, ends) = streams(&plan.process).map_err(sys("cannot make pipes"))?;
+    let luggage = Luggage {
+        root,
+        sources,
+        stdio,
+    };
+    let born = birth::container(plan, luggage, group)?;
+    let init =
+        Process::new(born, ends, plan.process.stdin).map_err(sys("cannot keep the streams"))?;
+    let socket = plan.directory.join("shim.sock");
+    let listener = UnixListener::bind(&socket)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    match listener {
+        Ok(listener) => Ok((init, log, listener)),
+        Err(e) => {
+            init.kill();
+            let e = SysError::io("bind", e).on(socket.to_string_lossy());
+            Err(Refusal::failed("cannot listen for the daemon", &e))
+        }
+    }
+}
+
+/// Device rules hold on version 1; version 2 has none in files, and a stage is nodev anyway.
+fn set_limit(group: &Cgroup, limit: &kernel::cgroup::Limit) -> Result<(), SysError> {
+    let is_devices = matches!(limit, kernel::cgroup::Limit::Devices(_));
+    if is_devices && group.version("devices").is_none() {
+        return Ok(());
+    }
+    group.limit(std::slice::from_ref(limit))
+}
+
+fn open_log(log: &LogSpec) -> Result<Option<JsonFile>, Refusal> {
+    let LogSpec::JsonFile {
+        path,
+        max_size,
+        max_file,
+    } = log
+    else {
+        return Ok(None);
+    };
+    JsonFile::open(path, *max_size, *max_file)
+        .map(Some)
+        .map_err(|e| {
+            let e = SysError::io("open", e).on(path.to_string_lossy());
+            Refusal::failed("cannot open the log", &e)
+        })
+}
+
+/// The streams of a process: its own ends, and ours.
+pub(super) fn streams(plan: &ProcessPlan) -> Result<(Stdio, Ends), SysError> {
+    if let Some(size) = plan.terminal {
+        return Ok((Stdio::Terminal(size), Ends::default()));
+    }
+    let (output, error) = (file::pipe()?, file::pipe()?);
+    let (stdin, input) = match plan.stdin {
+        Stdin::Null => (fs::open(Path::new("/dev/null"), Access::Read)?, None),
+        Stdin::Once | Stdin::Open => {
+            let Pipe { reader, writer } = file::pipe()?;
+            (reader, Some(ours(writer)?))
+        }
+    };
+    let ends = Ends {
+        input,
+        output: Some(ours(output.reader)?),
+        error: Some(ours(error.reader)?),
+    };
+    Ok((Stdio::Pipes([stdin, output.writer, error.writer]), ends))
+}
+
+pub(super) fn ours(end: OwnedFd) -> Result<File, SysError> {
+    file::set_nonblocking(end.as_fd())?;
+    Ok(File::from(end))
+}

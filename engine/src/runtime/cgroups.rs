@@ -1,0 +1,254 @@
+//! The control group of a container: its place, its limits, its counters.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use kernel::cgroup::{Cgroup, DeviceRule, Layout, Limit, Version};
+use kernel::error::SysError;
+use serde::{Deserialize, Serialize};
+
+use super::request::Resources;
+use super::stage::Stage;
+
+/// The group of a container, the same path in every hierarchy.
+pub fn path(stage: &Stage, id: &str) -> PathBuf {
+    match stage {
+        Stage::Host => PathBuf::from("docker").join(id),
+        Stage::Inner { .. } => PathBuf::from("inner/docker").join(id),
+    }
+}
+
+/// The group of a container, by name.
+pub fn of(stage: &Stage, id: &str) -> Result<Cgroup, SysError> {
+    Ok(Cgroup::new(&layout()?, path(stage, id)))
+}
+
+/// The hierarchies a container is placed in: every one that this process sees.
+pub(crate) fn layout() -> Result<Layout, SysError> {
+    Layout::detect()
+}
+
+/// The limits of a wish, in the order they are written.
+pub(crate) fn limits(resources: &Resources, devices: Option<&[String]>) -> Vec<Limit> {
+    let positive = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
+    let mut limits = Vec::new();
+    if let Some(memory) = positive(resources.memory) {
+        let swap = match resources.memory_swap {
+            // As Docker: without a word as much swap as memory.
+            None | Some(0) => Some(memory),
+            Some(total) => u64::try_from(total)
+                .ok()
+                .map(|total| total.saturating_sub(memory)),
+        };
+        limits.push(Limit::MemoryAndSwap { memory, swap });
+    }
+    limits.extend(positive(resources.memory_reservation).map(Limit::MemoryReservation));
+    limits.extend(positive(resources.pids_limit).map(Limit::Pids));
+    limits.extend(
+        resources
+            .cpu_shares
+            .filter(|&n| n > 0)
+            .map(Limit::CpuShares),
+    );
+    if let Some(quota) = positive(resources.cpu_quota) {
+        let period = resources.cpu_period.filter(|&n| n > 0).unwrap_or(100_000);
+        limits.push(Limit::Cpu { quota, period });
+    }
+    let list = |text: &Option<String>| text.clone().filter(|t| !t.is_empty());
+    limits.extend(list(&resources.cpuset_cpus).map(Limit::CpusetCpus));
+    limits.extend(list(&resources.cpuset_mems).map(Limit::CpusetMems));
+    if let Some(rules) = devices {
+        limits.push(Limit::Devices(
+            rules.iter().cloned().map(DeviceRule).collect(),
+        ));
+    }
+    limits
+}
+
+/// Sets limits of a running container (`docker update`).
+pub fn update(stage: &Stage, id: &str, resources: &Resources) -> Result<(), SysError> {
+    let group = of(stage, id)?;
+    for limit in limits(resources, None) {
+        group.limit(&[limit])?;
+    }
+    Ok(())
+}
+
+/// Stops every process of a container (`docker pause`).
+pub fn freeze(stage: &Stage, id: &str) -> Result<(), SysError> {
+    of(stage, id)?.freeze()
+}
+
+/// Lets every process of a container go on.
+pub fn thaw(stage: &Stage, id: &str) -> Result<(), SysError> {
+    of(stage, id)?.thaw()
+}
+
+/// The processes of a container, as the engine's `/proc` numbers them.
+pub fn processes(stage: &Stage, id: &str) -> Result<Vec<i32>, SysError> {
+    Ok(of(stage, id)?.processes())
+}
+
+/// What a container has used until now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Bytes of memory, without the page cache that can be given back at once.
+    pub memory: u64,
+    /// Bytes of memory, page cache included.
+    pub memory_total: u64,
+    /// The limit in bytes, if there is one.
+    pub memory_limit: Option<u64>,
+    /// Lines of `memory.stat`.
+    pub memory_stat: BTreeMap<String, u64>,
+    /// Nanoseconds of processor time.
+    pub cpu: u64,
+    /// Of these, in the kernel.
+    pub cpu_system: u64,
+    /// Of these, in programs.
+    pub cpu_user: u64,
+    /// Processes and threads.
+    pub pids: u64,
+    /// The most of them allowed.
+    pub pids_limit: Option<u64>,
+    /// Bytes read from and written to block devices.
+    pub block: (u64, u64),
+    /// How often the kernel killed for want of memory.
+    pub oom_kills: u64,
+}
+
+/// Reads what a container has used; a counter that the host lacks is zero.
+pub fn usage(stage: &Stage, id: &str) -> Result<Usage, SysError> {
+    let group = of(stage, id)?;
+    let memory_version = group.version("memory");
+    let number = |controller: &str, file: &str| {
+        let text = group.read(controller, file).ok()?;
+        text.trim().parse::<u64>().ok()
+    };
+    // Version 1 writes "no limit" as a number near 2^63.
+    let limit = |n: Option<u64>| n.filter(|&n| n < 1 << 60);
+    let memory_stat = table(&group.read("memory", "memory.stat").unwrap_or_default());
+    let of_stat = |key: &str| memory_stat.get(key).copied().unwrap_or(0);
+    let (total, memory_limit, inactive) = match memory_version {
+        Some(Version::V1) => (
+            number("memory", "memory.usage_in_bytes"),
+            number("memory", "memory.limit_in_bytes"),
+            of_stat("total_inactive_file"),
+        ),
+        _ => (
+            number("memory", "memory.current"),
+            number("memory", "memory.max"),
+            of_stat("inactive_file"),
+        ),
+    };
+    let memory_total = total.unwrap_or(0);
+    let (cpu, cpu_user, cpu_system) = processor(&group);
+    Ok(Usage {
+        memory: memory_total.saturating_sub(inactive),
+        memory_total,
+        memory_limit: limit(memory_limit),
+        cpu,
+        cpu_system,
+        cpu_user,
+        pids: number("pids", "pids.current").unwrap_or(0),
+        pids_limit: limit(number("pids", "pids.max")),
+        block: block(&group),
+        oom_kills: oom_kills(&group),
+        memory_stat,
+    })
+}
+
+/// How often the kernel has killed in this group for want of memory.
+pub(crate) fn oom_kills(group: &Cgroup) -> u64 {
+    let file = match group.version("memory") {
+        Some(Version::V1) => "memory.oom_control",
+        _ => "memory.events",
+    };
+    let text = group.read("memory", file).unwrap_or_default();
+    table(&text).get("oom_kill").copied().unwrap_or(0)
+}
+
+/// Nanoseconds in all, in programs, in the kernel.
+fn processor(group: &Cgroup) -> (u64, u64, u64) {
+    if group.version("cpuacct") == Some(Version::V1) {
+        let number = |file: &str| {
+            let text = group.read("cpuacct", file).unwrap_or_default();
+            text.trim().parse().unwrap_or(0)
+        };
+        return (
+            number("cpuacct.usage"),
+            number("cpuacct.usage_user"),
+            number("cpuacct.usage_sys"),
+        );
+    }
+    let stat = table(&group.read("cpu", "cpu.stat").unwrap_or_default());
+    let nanos = |key: &str| stat.get(key).copied().unwrap_or(0) * 1000;
+    (
+        nanos("usage_usec"),
+        nanos("user_usec"),
+        nanos("system_usec"),
+    )
+}
+
+fn block(group: &Cgroup) -> (u64, u64) {
+    let v1 = group
+        .read("blkio", "blkio.throttle.io_service_bytes")
+        .unwrap_or_default();
+    let v2 = group.read("io", "io.stat").unwrap_or_default();
+    let mut sums = (0, 0);
+    for line in v1.lines() {
+        match line.split(' ').collect::<Vec<_>>().as_slice() {
+            [_, "Read", n] => sums.0 += n.parse().unwrap_or(0),
+            [_, "Write", n] => sums.1 += n.parse().unwrap_or(0),
+            _ => {}
+        }
+    }
+    for word in v2.split_whitespace() {
+        match word.split_once('=') {
+            Some(("rbytes", n)) => sums.0 += n.parse().unwrap_or(0),
+            Some(("wbytes", n)) => sums.1 += n.parse().unwrap_or(0),
+            _ => {}
+        }
+    }
+    sums
+}
+
+fn table(text: &str) -> BTreeMap<String, u64> {
+    let pair = |line: &str| {
+        let (key, value) = line.split_once(' ')?;
+        Some((key.to_owned(), value.trim().parse().ok()?))
+    };
+    text.lines().filter_map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_alone_allows_as_much_swap() {
+        let resources = Resources {
+            memory: Some(64 << 20),
+            ..Resources::default()
+        };
+        let expected = Limit::MemoryAndSwap {
+            memory: 64 << 20,
+            swap: Some(64 << 20),
+        };
+        assert_eq!(limits(&resources, None), [expected]);
+    }
+
+    #[test]
+    fn minus_one_means_no_limit() {
+        let resources = Resources {
+            memory: Some(1 << 20),
+            memory_swap: Some(-1),
+            pids_limit: Some(-1),
+            ..Resources::default()
+        };
+        let expected = Limit::MemoryAndSwap {
+            memory: 1 << 20,
+            swap: None,
+        };
+        assert_eq!(limits(&resources, None), [expected]);
+    }
+}

@@ -1,0 +1,381 @@
+//! Does the steps, inside the container's mount namespace, before its root is entered.
+//!
+//! The image is hostile input: every target is resolved below the root by descriptor, once.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use kernel::cgroup::{Layout, Version};
+use kernel::error::SysError;
+use kernel::file::{self, FileSystem};
+use kernel::fs::{self, Access as Open, Dir, open_in_root};
+use kernel::mount::{self, Attributes, Change, Depth, Propagation};
+
+use super::{Flag, Source, Step};
+use crate::runtime::request::Access;
+
+/// What the steps work on.
+#[derive(Debug)]
+pub(crate) struct Scene<'a> {
+    /// The container's root, attached but not yet entered.
+    pub(crate) root: BorrowedFd<'a>,
+    /// The plan's sources, cloned in the engine's stage.
+    pub(crate) sources: &'a [OwnedFd],
+}
+
+/// Does one step.
+pub(crate) fn apply(scene: &Scene<'_>, step: &Step) -> Result<(), SysError> {
+    match step {
+        Step::Mount {
+            kind,
+            target,
+            options,
+            flags,
+        } => {
+            let mount = new_file_system(kind, options, flags)?;
+            attach_directory(scene, &mount, target)
+        }
+        Step::Cgroups { target, access } => cgroups(scene, target, *access),
+        Step::Bind {
+            source,
+            target,
+            access,
+        } => bind(scene, source, target, *access),
+        Step::Device { name, numbers } => device(scene, name, *numbers),
+        Step::AllDevices => all_devices(scene),
+        Step::Link { to, path } => link(scene, to, path),
+        Step::Sysctl { name, value } => sysctl(scene, name, value),
+        Step::Mask(path) => mask(scene, path),
+        Step::ReadOnly(path) => read_only(scene, path),
+    }
+}
+
+/// Puts the terminal in place of `/dev/console`; the root has been entered.
+pub(crate) fn bind_console(slave: BorrowedFd<'_>) -> Result<(), SysError> {
+    let path = Path::new("/dev/console");
+    let target = fs::open(path, Open::Create(0o600))?;
+    let mount = mount::clone_tree(Dir::At(slave), c"", Depth::One)?;
+    mount::attach(mount.as_fd(), Dir::At(target.as_fd()), c"")
+}
+
+/// Makes the root itself read-only, not what is mounted in it.
+pub(crate) fn make_root_read_only() -> Result<(), SysError> {
+    let change = Change {
+        set: Attributes::READ_ONLY,
+        ..Change::NOTHING
+    };
+    mount::change(Dir::Here, c"/", Depth::One, change)
+}
+
+fn new_file_system(
+    kind: &str,
+    options: &[(String, String)],
+    flags: &[Flag],
+) -> Result<OwnedFd, SysError> {
+    let attributes = attributes(flags);
+    let try_with = |skip: Option<&str>| {
+        let context = mount::FileSystem::open(&c(kind))?;
+        for (key, value) in options.iter().filter(|(key, _)| Some(key.as_str()) != skip) {
+            if value.is_empty() {
+                context.set_flag(&c(key))?;
+            } else {
+                context.set(&c(key), &c(value))?;
+            }
+        }
+        context.mount(attributes)
+    };
+    match try_with(None) {
+        // Group 5 (tty) may not be mapped in a small user namespace.
+        Err(e) if kind == "devpts" && e.source.raw_os_error() == Some(22) => try_with(Some("gid")),
+        other => other,
+    }
+}
+
+fn attributes(flags: &[Flag]) -> Attributes {
+    flags.iter().fold(Attributes::NONE, |all, flag| {
+        all | match flag {
+            Flag::ReadOnly => Attributes::READ_ONLY,
+            Flag::NoSuid => Attributes::NO_SUID,
+            Flag::NoDev => Attributes::NO_DEV,
+            Flag::NoExec => Attributes::NO_EXEC,
+        }
+    })
+}
+
+fn attach_directory(scene: &Scene<'_>, mount: &OwnedFd, target: &str) -> Result<(), SysError> {
+    let directory = make_directories(scene.root, Path::new(target))?;
+    mount::attach(mount.as_fd(), Dir::At(directory.as_fd()), c"").map_err(|e| e.on(target))
+}
+
+/// Opens a directory below the root, making what is missing of it.
+pub(crate) fn make_directories(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, SysError> {
+    match open_in_root(root, path, Open::Directory) {
+        Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => {}
+        other => return other,
+    }
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let Some(name) = path.file_name() else {
+        return open_in_root(root, Path::new("/"), Open::Directory);
+    };
+    let above = make_directories(root, parent)?;
+    fs::make_directory(Dir::At(above.as_fd()), Path::new(name), 0o755)?;
+    open_in_root(root, path, Open::Directory)
+}
+
+/// Opens a file below the root, making an empty one if it is missing.
+fn make_file(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, SysError> {
+    match open_in_root(root, path, Open::Path) {
+        Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => {}
+        other => return other,
+    }
+    make_directories(root, path.parent().unwrap_or(Path::new("/")))?;
+    drop(open_in_root(root, path, Open::CreateNew(0o755))?);
+    open_in_root(root, path, Open::Path)
+}
+
+fn bind(scene: &Scene<'_>, source: &Source, target: &str, access: Access) -> Result<(), SysError> {
+    let mine;
+    let mount = match source {
+        Source::Engine(index) => scene.sources[*index].as_fd(),
+        Source::Machine(path) => {
+            mine = clone_private(path)?;
+            mine.as_fd()
+        }
+    };
+    attach_bind(scene, mount, target, access)
+}
+
+/// A copy of the mounts at a path of this stage that hears nothing of the original's changes.
+pub(crate) fn clone_private(path: &Path) -> Result<OwnedFd, SysError> {
+    let tree = mount::clone_tree(Dir::Here, &c(&path.to_string_lossy()), Depth::Tree)?;
+    let private = Change {
+        propagation: Some(Propagation::Private),
+        ..Change::NOTHING
+    };
+    mount::change_detached(tree.as_fd(), Depth::Tree, private)?;
+    Ok(tree)
+}
+
+fn attach_bind(
+    scene: &Scene<'_>,
+    mount: BorrowedFd<'_>,
+    target: &str,
+    access: Access,
+) -> Result<(), SysError> {
+    if access == Access::ReadOnly {
+        let change = Change {
+            set: Attributes::READ_ONLY,
+            ..Change::NOTHING
+        };
+        mount::change_detached(mount, Depth::Tree, change)?;
+    }
+    let path = Path::new(target);
+    let place = if is_directory(mount)? {
+        make_directories(scene.root, path)?
+    } else {
+        make_file(scene.root, path)?
+    };
+    if file::file_system(place.as_fd())? == FileSystem::Proc {
+        return Err(refused("move_mount", target, "the target is inside procfs"));
+    }
+    mount::attach(mount, Dir::At(place.as_fd()), c"").map_err(|e| e.on(target))
+}
+
+fn is_directory(fd: BorrowedFd<'_>) -> Result<bool, SysError> {
+    Ok(metadata(fd)?.is_dir())
+}
+
+fn metadata(fd: BorrowedFd<'_>) -> Result<std::fs::Metadata, SysError> {
+    fd.try_clone_to_owned()
+        .and_then(|fd| File::from(fd).metadata())
+        .map_err(|e| SysError::io("fstat", e))
+}
+
+/// Makes the node where this user namespace may, else binds the stage's, having looked at it.
+fn device(scene: &Scene<'_>, name: &str, numbers: (u32, u32)) -> Result<(), SysError> {
+    let dev = open_in_root(scene.root, Path::new("/dev"), Open::Directory)?;
+    let (major, minor) = numbers;
+    let dir = Dir::At(dev.as_fd());
+    match fs::make_char_device(dir, Path::new(name), 0o666, major, minor) {
+        Ok(()) => return file::chmod_at(dir, &c(name), 0o666),
+        Err(e) if e.source.kind() == std::io::ErrorKind::PermissionDenied => {}
+        Err(e) => return Err(e),
+    }
+    let path = Path::new("/dev").join(name);
+    let source = fs::open(&path, Open::Path)?;
+    check_device(source.as_fd(), &path, numbers)?;
+    let mount = mount::clone_tree(Dir::At(source.as_fd()), c"", Depth::One)?;
+    let target = path.to_string_lossy();
+    attach_bind(scene, mount.as_fd(), &target, Access::ReadWrite)
+}
+
+fn check_device(fd: BorrowedFd<'_>, path: &Path, numbers: (u32, u32)) -> Result<(), SysError> {
+    let facts = metadata(fd)?;
+    let found = fs::device_numbers(facts.rdev());
+    if facts.file_type().is_char_device() && found == numbers {
+        return Ok(());
+    }
+    let (major, minor) = numbers;
+    Err(refused(
+        "open",
+        &path.to_string_lossy(),
+        &format!("it is not character device {major}:{minor}"),
+    ))
+}
+
+/// Binds every device node of the stage's `/dev` that the container does not have yet.
+fn all_devices(scene: &Scene<'_>) -> Result<(), SysError> {
+    let entries = std::fs::read_dir("/dev").map_err(|e| SysError::io("readdir", e).on("/dev"))?;
+    for entry in entries.flatten() {
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
+        let path = entry.path();
+        let there = open_in_root(scene.root, &path, Open::Path).is_ok();
+        if there || !(kind.is_char_device() || kind.is_block_device()) {
+            continue;
+        }
+        if path == Path::new("/dev/console") || path == Path::new("/dev/ptmx") {
+            continue;
+        }
+        let source = Source::Machine(path.clone());
+        bind(scene, &source, &path.to_string_lossy(), Access::ReadWrite)?;
+    }
+    Ok(())
+}
+
+fn link(scene: &Scene<'_>, to: &str, path: &str) -> Result<(), SysError> {
+    let path = Path::new(path);
+    let directory = make_directories(scene.root, path.parent().unwrap_or(Path::new("/")))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    match file::symlink_at(&c(to), Dir::At(directory.as_fd()), &c(&name)) {
+        Err(e) if e.source.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+fn cgroups(scene: &Scene<'_>, target: &str, access: Access) -> Result<(), SysError> {
+    let layout = Layout::detect()?;
+    let mut flags = vec![Flag::NoSuid, Flag::NoDev, Flag::NoExec];
+    if access == Access::ReadOnly {
+        flags.push(Flag::ReadOnly);
+    }
+    if let [only] = layout.hierarchies()
+        && only.version == Version::V2
+    {
+        let mount = new_file_system("cgroup2", &[], &flags)?;
+        return attach_directory(scene, &mount, target);
+    }
+    let settings = [("mode".to_owned(), "755".to_owned())];
+    let writable: Vec<_> = flags
+        .iter()
+        .copied()
+        .filter(|&f| f != Flag::ReadOnly)
+        .collect();
+    let tmpfs = new_file_system("tmpfs", &settings, &writable)?;
+    attach_directory(scene, &tmpfs, target)?;
+    for hierarchy in layout.hierarchies() {
+        let name = hierarchy.mount.file_name().unwrap_or_default();
+        let place: PathBuf = Path::new(target).join(name);
+        let mount = match hierarchy.version {
+            Version::V2 => new_file_system("cgroup2", &[], &flags)?,
+            Version::V1 => {
+                let option = |name: &String| match name.split_once('=') {
+                    Some((key, value)) => (key.to_owned(), value.to_owned()),
+                    None => (name.clone(), String::new()),
+                };
+                let mut options: Vec<_> = hierarchy.controllers.iter().map(option).collect();
+                if options.iter().any(|(key, _)| key == "name") {
+                    options.insert(0, ("none".to_owned(), String::new()));
+                }
+                new_file_system("cgroup", &options, &flags)?
+            }
+        };
+        attach_directory(scene, &mount, &place.to_string_lossy())?;
+    }
+    if access == Access::ReadOnly {
+        let change = Change {
+            set: Attributes::READ_ONLY,
+            ..Change::NOTHING
+        };
+        mount::change_detached(tmpfs.as_fd(), Depth::One, change)?;
+    }
+    Ok(())
+}
+
+fn sysctl(scene: &Scene<'_>, name: &str, value: &str) -> Result<(), SysError> {
+    // Names with a slash keep their dots: `net/ipv4/conf/eth0.1/…`.
+    let path = if name.contains('/') {
+        format!("/proc/sys/{name}")
+    } else {
+        format!("/proc/sys/{}", name.replace('.', "/"))
+    };
+    let fd = open_in_root(scene.root, Path::new(&path), Open::Write)?;
+    if file::file_system(fd.as_fd())? != FileSystem::Proc {
+        return Err(refused("open", &path, "it is not on procfs"));
+    }
+    File::from(fd)
+        .write_all(value.as_bytes())
+        .map_err(|e| SysError::io("write", e).on(path))
+}
+
+/// Covers a file with the null device, a directory with an empty read-only tmpfs.
+fn mask(scene: &Scene<'_>, path: &str) -> Result<(), SysError> {
+    let Some(place) = existing(scene, path)? else {
+        return Ok(());
+    };
+    let mount = if is_directory(place.as_fd())? {
+        let size = [("size".to_owned(), "0".to_owned())];
+        let flags = [Flag::ReadOnly, Flag::NoSuid, Flag::NoDev, Flag::NoExec];
+        new_file_system("tmpfs", &size, &flags)?
+    } else {
+        let null = Path::new("/dev/null");
+        let source = open_in_root(scene.root, null, Open::Path)?;
+        check_device(source.as_fd(), null, (1, 3))?;
+        mount::clone_tree(Dir::At(source.as_fd()), c"", Depth::One)?
+    };
+    mount::attach(mount.as_fd(), Dir::At(place.as_fd()), c"").map_err(|e| e.on(path))
+}
+
+fn read_only(scene: &Scene<'_>, path: &str) -> Result<(), SysError> {
+    let Some(place) = existing(scene, path)? else {
+        return Ok(());
+    };
+    let mount = mount::clone_tree(Dir::At(place.as_fd()), c"", Depth::Tree)?;
+    let change = Change {
+        set: Attributes::READ_ONLY,
+        ..Change::NOTHING
+    };
+    mount::change_detached(mount.as_fd(), Depth::Tree, change)?;
+    mount::attach(mount.as_fd(), Dir::At(place.as_fd()), c"").map_err(|e| e.on(path))
+}
+
+/// A path of the kernel's file systems that this kernel has.
+fn existing(scene: &Scene<'_>, path: &str) -> Result<Option<OwnedFd>, SysError> {
+    let place = match open_in_root(scene.root, Path::new(path), Open::Path) {
+        Ok(place) => place,
+        Err(e) => {
+            use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+            let absent = matches!(e.source.kind(), NotFound | NotADirectory | PermissionDenied);
+            return if absent { Ok(None) } else { Err(e) };
+        }
+    };
+    let of_kernel = path.starts_with("/proc/") || path.starts_with("/sys/");
+    if of_kernel && file::file_system(place.as_fd())? == FileSystem::Other {
+        return Err(refused("open", path, "it is not on procfs or sysfs"));
+    }
+    Ok(Some(place))
+}
+
+fn refused(call: &'static str, object: &str, why: &str) -> SysError {
+    SysError::io(call, std::io::Error::other(why.to_owned())).on(object)
+}
+
+fn c(text: &str) -> CString {
+    // The plan has refused strings with a NUL.
+    CString::new(text).unwrap_or_default()
+}

@@ -1,0 +1,12 @@
+//! What is mounted and made in a container's root: decided in `plan`, done in `apply`.
+
+mod apply;
+mod overlay;
+mod plan;
+
+pub(crate) use apply::{
+    Scene, apply, bind_console, clone_private, make_directories, make_root_read_only,
+};
+pub(crate) use overlay::mount_root;
+pub(crate) use plan::plan;
+pub use plan::{Flag, Source, Step};

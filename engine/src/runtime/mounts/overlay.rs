@@ -1,0 +1,82 @@
+//! The root file system, mounted detached before anybody enters the stage.
+
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+
+use kernel::error::SysError;
+use kernel::fs::{self, Access, Dir};
+use kernel::mount::{self, Attributes, Change, Depth, FileSystem, Propagation};
+
+use crate::runtime::request::{Root, Writable};
+
+/// Mounts the root, attached nowhere: whoever holds the descriptor moves it into place.
+pub(crate) fn mount_root(root: &Root) -> Result<OwnedFd, SysError> {
+    match (&root.writable, root.lower.as_slice()) {
+        (None, [directory]) => bind(directory),
+        (writable, lower) => overlay(lower, writable.as_ref()),
+    }
+}
+
+/// A plain directory stands for itself.
+fn bind(directory: &Path) -> Result<OwnedFd, SysError> {
+    let tree = mount::clone_tree(Dir::Here, &c_string(directory), Depth::Tree)?;
+    let private = Change {
+        propagation: Some(Propagation::Private),
+        ..Change::NOTHING
+    };
+    mount::change_detached(std::os::fd::AsFd::as_fd(&tree), Depth::Tree, private)?;
+    Ok(tree)
+}
+
+fn overlay(lower: &[std::path::PathBuf], writable: Option<&Writable>) -> Result<OwnedFd, SysError> {
+    let context = FileSystem::open(c"overlay")?;
+    match layers_one_by_one(&context, lower) {
+        Ok(()) => finish(&context, writable)?,
+        // Before Linux 6.5 there is only one string for all of them, at most 255 bytes long:
+        // names of descriptors are short enough for a dozen layers.
+        Err(e) if e.source.raw_os_error() == Some(22) => {
+            let context = FileSystem::open(c"overlay")?;
+            let open = |path: &std::path::PathBuf| fs::open(path, Access::Directory);
+            let open: Vec<_> = lower.iter().map(open).collect::<Result<_, _>>()?;
+            let names: Vec<_> = open
+                .iter()
+                .map(|fd| format!("/proc/self/fd/{}", fd.as_raw_fd()))
+                .collect();
+            context.set(c"lowerdir", &c_string(Path::new(&names.join(":"))))?;
+            finish(&context, writable)?;
+            return context.mount(Attributes::NONE);
+        }
+        Err(e) => return Err(e),
+    }
+    context.mount(Attributes::NONE)
+}
+
+fn layers_one_by_one(context: &FileSystem, lower: &[std::path::PathBuf]) -> Result<(), SysError> {
+    lower
+        .iter()
+        .try_for_each(|path| context.set(c"lowerdir+", &c_string(path)))
+}
+
+fn finish(context: &FileSystem, writable: Option<&Writable>) -> Result<(), SysError> {
+    if let Some(Writable { upper, work }) = writable {
+        context.set(c"upperdir", &c_string(upper))?;
+        context.set(c"workdir", &c_string(work))?;
+    }
+    if in_user_namespace() {
+        // trusted.* attributes belong to the initial user namespace.
+        context.set_flag(c"userxattr")?;
+    }
+    Ok(())
+}
+
+/// Whether root here is not root on the host.
+fn in_user_namespace() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().ne(["0", "0", "4294967295"])
+}
+
+fn c_string(path: &Path) -> CString {
+    // A NUL cannot come out of a path that the engine made from identifiers.
+    CString::new(path.as_os_str().as_encoded_bytes()).unwrap_or_default()
+}
