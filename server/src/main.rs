@@ -27,6 +27,8 @@ enum Role {
     Local,
     /// The Docker-compatible command line.
     Docker,
+    /// The parent of one container.
+    Shim,
     /// The images a platform offers, in a store that machines only read.
     Catalogue,
     /// The checks of one exercise on one machine.
@@ -62,6 +64,7 @@ impl Role {
         let role = match word.to_str() {
             Some("local") => Self::Local,
             Some("docker") => Self::Docker,
+            Some("shim") => Self::Shim,
             Some("catalogue") => Self::Catalogue,
             Some("watcher") => Self::Watcher,
             Some("doctor") => Self::Doctor,
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
     match role {
         Role::Local => local::run(&words),
         Role::Docker => engine::cli::main(words),
+        Role::Shim => engine::roles::shim::run(),
         Role::Catalogue => catalogue::run(words),
         Role::Watcher => watcher::run(words),
         Role::Doctor => tools::doctor::run(&words),

@@ -48,10 +48,19 @@ pub fn set_identity(uid: u32, gid: u32, groups: &[u32]) -> Result<(), SysError> 
 /// Closes every descriptor but 0 to 2 and `keep`, does `then`, and ends the process: whatever a
 /// parent left open in a forked child is let go. Comes back only if that failed.
 pub fn abandon_all_but(keep: BorrowedFd<'_>, then: impl FnOnce()) -> SysError {
-    // SAFETY: values that own the closed descriptors exist further up the stack, but their code
-    // never runs again: the process ends below, and `then` uses only what `keep` borrows.
-    if let Err(e) = unsafe { crate::process::close_all_except(&[keep.as_raw_fd()]) } {
-        return e;
+    let kept = keep.as_raw_fd().cast_unsigned();
+    let ranges = [
+        (3, kept.saturating_sub(1)),
+        (kept.max(2) + 1, libc::c_uint::MAX),
+    ];
+    for (first, last) in ranges.into_iter().filter(|(first, last)| first <= last) {
+        // SAFETY: close_range(2) takes its arguments by value. Values that own the closed
+        // descriptors exist further up the stack, but their code never runs again: the process
+        // ends below, and `then` uses only what `keep` borrows.
+        let ret = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+        if let Err(e) = SysError::check("close_range", ret) {
+            return e;
+        }
     }
     then();
     crate::process::exit(125)

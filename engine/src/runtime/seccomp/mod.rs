@@ -5,6 +5,7 @@
 
 mod profile;
 mod table;
+mod young;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -122,7 +123,9 @@ fn allow_list(capabilities: Set) -> Result<Vec<u8>, FilterError> {
         let equal = ScmpArgCompare::new(0, ScmpCompareOp::Equal, personality);
         allow(&mut filter, "personality", &[equal])?;
     }
-    export(&filter)
+    let mut program = young::prologue();
+    program.extend(export(&filter)?);
+    Ok(program)
 }
 
 fn refused_arguments() -> Result<Vec<u8>, FilterError> {
@@ -184,12 +187,9 @@ fn rule(
     name: &str,
     arguments: &[ScmpArgCompare],
 ) -> Result<(), FilterError> {
-    let young = table::YOUNG.iter().find(|(young, _)| *young == name);
-    let call = match (ScmpSyscall::from_name(name), young) {
-        (Ok(call), _) => call,
-        (Err(_), Some((_, number))) => ScmpSyscall::from(*number),
-        // A call of another architecture, or younger than everything here: nothing to allow.
-        (Err(_), None) => return Ok(()),
+    let Ok(call) = ScmpSyscall::from_name(name) else {
+        // A call of another architecture: nothing to allow.
+        return Ok(());
     };
     let added = if arguments.is_empty() {
         filter.add_rule(action, call)

@@ -1,0 +1,44 @@
+//! Containers on the real kernel: the executable under test is this one, in the role of the shim.
+
+mod place;
+mod run;
+
+use std::process::ExitCode;
+
+/// A test: its name is a sentence.
+type Test = (&'static str, fn());
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == "shim") {
+        return engine::roles::shim::run();
+    }
+    if let Some(reason) = place::missing() {
+        println!("runtime: all ignored: {reason}");
+        let required = std::env::var("KERNEL_TESTS").is_ok_and(|v| v == "required");
+        return if required {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        };
+    }
+    let filter = words.iter().find(|word| !word.starts_with('-'));
+    let mut failed = 0;
+    for (name, test) in run::TESTS {
+        if filter.is_some_and(|f| !name.contains(f.as_str())) {
+            continue;
+        }
+        let result = std::panic::catch_unwind(test);
+        println!(
+            "test {name} ... {}",
+            if result.is_ok() { "ok" } else { "FAILED" }
+        );
+        failed += usize::from(result.is_err());
+    }
+    println!("runtime: {failed} failed");
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
