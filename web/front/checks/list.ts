@@ -1,7 +1,7 @@
 // The check list and the questions, as the last messages say they are.
 
 import { element, say } from "../sentences";
-import type { Item, ItemState, Message, Round, Why } from "./live";
+import type { Item, Message, Round, Why } from "./live";
 
 export class List {
   #count = document.getElementById("passed");
@@ -12,6 +12,8 @@ export class List {
   #rows = new Map<string, HTMLElement>();
   #said = "";
   #settled = false;
+  #first: string | null = null;
+  #solved = false;
 
   constructor(page: HTMLElement) {
     for (const row of page.querySelectorAll<HTMLElement>("[data-check], [data-question]")) {
@@ -77,24 +79,34 @@ export class List {
       setTimeout(() => row.classList.remove("just-passed"), 1500);
       this.announce("checks.passed", { text: textOf(row) });
     }
+    if (item.id === this.#first) this.#head();
     this.#recount();
   }
 
   #round(round: Round): void {
     const mark = document.getElementById("solved-mark");
     if (round.solved && mark) mark.hidden = false;
+    if (round.solved && this.#settled) this.announce("checks.solved");
+    this.#first = round.solved ? null : round.headline;
+    this.#solved = round.solved;
+    this.#head();
+  }
+
+  /** The first item that is not green, with its reasons: they are not repeated in its row. */
+  #head(): void {
+    for (const [id, row] of this.#rows) row.classList.toggle("is-headline", id === this.#first);
     if (!this.#headline) return;
-    const row = round.headline === null ? undefined : this.#rows.get(round.headline);
-    const state: ItemState | undefined = round.solved ? "pass" : undefined;
-    this.#headline.dataset["state"] = state ?? "fail";
-    if (round.solved) {
+    const row = this.#first === null ? undefined : this.#rows.get(this.#first);
+    this.#headline.hidden = !this.#solved && !row;
+    this.#headline.dataset["state"] = this.#solved ? "pass" : (row?.dataset["state"] ?? "pending");
+    if (this.#solved) {
       this.#headline.textContent = say("checks.solved");
-      if (this.#settled) this.announce("checks.solved");
-    } else if (row) {
-      const first = row.querySelector(".check-why, .question-why")?.firstChild?.textContent;
-      this.#headline.textContent = first || textOf(row);
+      return;
     }
-    this.#headline.hidden = !round.solved && !row;
+    const reasons = row?.querySelector(".check-why, .question-why");
+    const copies = [...(reasons?.childNodes ?? [])].map((node) => node.cloneNode(true));
+    const title = element("strong", {}, row ? `${textOf(row)}\n` : "");
+    this.#headline.replaceChildren(title, ...copies);
   }
 
   #reset(): void {
@@ -108,7 +120,9 @@ export class List {
       }
       why(row, []);
     }
-    if (this.#headline) this.#headline.hidden = true;
+    this.#first = null;
+    this.#solved = false;
+    this.#head();
     this.#recount();
   }
 
