@@ -61,25 +61,30 @@ fn a_first_docker_run_pulls_and_speaks() {
 }
 
 #[test]
-fn two_learners_on_one_exercise_do_not_meet() {
-    let Some(platform) = platform("two_learners_on_one_exercise_do_not_meet", &[]) else {
+fn two_machines_of_one_exercise_do_not_meet() {
+    let test = "two_machines_of_one_exercise_do_not_meet";
+    // Local mode has one learner: the second machine is another server's, and has the same name.
+    let Some(first) = platform(test, &[]) else {
         return;
     };
-    let (first, second) = (platform.learner(), platform.learner());
-    assert_ne!(first, second);
-    let mut one = terminal(&platform, &first);
-    let mut two = terminal(&platform, &second);
+    let Some(second) = platform(test, &[]) else {
+        return;
+    };
+    let mut one = terminal(&first, &first.learner());
+    let mut two = terminal(&second, &second.learner());
     one.run("touch /tmp/a-moi; (exec -a phare sleep 600 &)");
     assert_eq!(one.run("pgrep -fc '^phare'").0, "1");
     assert_eq!(two.run("pgrep -fc '^phare'").0, "0");
     assert_eq!(two.run("test -e /tmp/a-moi").1, 1);
+    for kind in ["user", "net", "pid", "mnt", "cgroup"] {
+        let link = format!("readlink /proc/self/ns/{kind}");
+        assert_ne!(one.run(&link), two.run(&link), "{kind}");
+    }
+    let root = |shell: &mut Terminal| shell.run("cat /proc/self/uid_map");
     assert_ne!(
-        one.run("readlink /proc/self/ns/user"),
-        two.run("readlink /proc/self/ns/user")
-    );
-    assert_ne!(
-        one.run("readlink /proc/self/ns/net"),
-        two.run("readlink /proc/self/ns/net")
+        root(&mut one),
+        root(&mut two),
+        "one range of ids for two machines"
     );
 }
 

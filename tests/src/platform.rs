@@ -145,11 +145,15 @@ impl Drop for Platform {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        let data = self.scratch.path().as_os_str();
-        if let Ok(output) = executable::run(["down".as_ref(), "--data".as_ref(), data])
-            && !output.status.success()
-        {
-            eprintln!("quai down: {}", String::from_utf8_lossy(&output.stderr));
+        // The helper ends a moment after the server whose socket it watches.
+        for _ in 0..50 {
+            let data = self.scratch.path().as_os_str();
+            match executable::run(["down".as_ref(), "--data".as_ref(), data]) {
+                Ok(output) if output.status.success() => return,
+                Ok(output) => eprint!("{}", String::from_utf8_lossy(&output.stderr)),
+                Err(error) => eprintln!("{error:#}"),
+            }
+            sleep(Duration::from_millis(100));
         }
     }
 }

@@ -2,15 +2,36 @@
 
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+
 use super::identity::MachineId;
 
 /// `DATA`.
 #[derive(Clone, Debug)]
 pub(crate) struct DataDir(PathBuf);
 
+/// Where `quai local` keeps its data unless told otherwise.
+pub(crate) const DEFAULT: &str = "/var/lib/quai";
+
 impl DataDir {
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
+    }
+
+    /// What tells this folder's machines from those of other folders on the same host: nothing for
+    /// the default one. Two servers may know machines of the same id, and must not touch each other's.
+    pub(crate) fn realm(&self) -> Option<u32> {
+        let path = std::fs::canonicalize(&self.0).unwrap_or_else(|_| self.0.clone());
+        (path != Path::new(DEFAULT)).then(|| {
+            let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
+            u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
+        })
+    }
+
+    /// The control group that holds all machines of this folder.
+    pub(crate) fn group(&self) -> String {
+        self.realm()
+            .map_or_else(|| "quai".to_owned(), |realm| format!("quai-{realm:08x}"))
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -70,5 +70,6 @@ fn end_all(data: DataDir, purge: bool) -> Result<usize, MachineFault> {
             machines.stop(&machine.id)?;
         }
     }
+    machines.remove_group()?;
     Ok(all.len())
 }

@@ -5,10 +5,13 @@
 //! quai/<id>/outer    keeper, engine, watcher, shims
 //! quai/<id>/inner    the learner; delegated; limits a little lower, so the keeper has room
 //! ```
+//!
+//! A DATA other than the default one has a `quai-<hash>` of its own in place of `quai`.
 
 use kernel::cgroup::{Cgroup, DeviceRule, Layout, Limit};
 use kernel::error::SysError;
 
+use crate::machine::data::DataDir;
 use crate::machine::identity::MachineId;
 use crate::machine::spec::Limits;
 
@@ -24,8 +27,14 @@ const ROOM_MEMORY: u64 = 128 << 20;
 const ROOM_PIDS: u64 = 128;
 
 impl Groups {
-    pub(super) fn of(id: &MachineId) -> Result<Self, SysError> {
-        let machine = Cgroup::new(&Layout::detect()?, format!("quai/{id}"));
+    /// The group that holds all machines of a DATA.
+    pub(super) fn all(data: &DataDir) -> Result<Cgroup, SysError> {
+        Ok(Cgroup::new(&Layout::detect()?, data.group()))
+    }
+
+    /// The groups of one machine, whether they exist or not.
+    pub(super) fn of(data: &DataDir, id: &MachineId) -> Result<Self, SysError> {
+        let machine = Self::all(data)?.child(&id.to_string());
         Ok(Self {
             outer: machine.child("outer"),
             inner: machine.child("inner"),

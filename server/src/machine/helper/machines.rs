@@ -53,7 +53,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Machines {
     /// Finds the machines that live, and clears what dead ones left.
     pub(super) fn adopt(data: DataDir, owner: Owner) -> Result<Self, MachineFault> {
-        let ranges = Ranges::open(data.ranges())?;
+        let ranges = Ranges::open(data.ranges(), data.realm())?;
         for folder in [data.machines(), data.run()] {
             fs::create_dir_all(&folder).map_err(|e| failed(&folder, e))?;
         }
@@ -179,6 +179,15 @@ impl Machines {
         }
     }
 
+    /// Removes the control group of all machines, once none lives.
+    pub(super) fn remove_group(&self) -> Result<(), MachineFault> {
+        let group = Groups::all(&self.data).map_err(MachineFault::Groups)?;
+        if self.alive.is_empty() && group.exists() {
+            group.remove().map_err(MachineFault::Groups)?;
+        }
+        Ok(())
+    }
+
     /// Machines that have a folder.
     fn known(&self) -> Result<Vec<MachineId>, MachineFault> {
         let folder = self.data.machines();
@@ -193,7 +202,7 @@ impl Machines {
 
     /// Removes what a dead machine left: processes, control groups, socket, record.
     fn clear(&self, id: &MachineId) -> Result<(), MachineFault> {
-        let groups = Groups::of(id).map_err(MachineFault::Groups)?;
+        let groups = Groups::of(&self.data, id).map_err(MachineFault::Groups)?;
         if groups.machine.exists() {
             groups.machine.kill().map_err(MachineFault::End)?;
             if !groups.machine.wait_empty(PATIENCE) {

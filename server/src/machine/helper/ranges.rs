@@ -11,11 +11,20 @@ use crate::machine::spec::IDS;
 
 /// First id of the first range: far above what hosts and their containers use.
 const FIRST: u32 = 0x7000_0000;
-/// How many ranges there are.
+/// How many ranges the default DATA has.
 const COUNT: u32 = 4096;
+/// Another DATA has one of the blocks that follow, so that its machines share no id with those of
+/// the default one, and hardly ever with those of a third.
+const BLOCKS: u32 = 112;
+/// How many ranges a block has.
+const BLOCK: u32 = 256;
 
-/// The folder of taken ranges.
-pub(super) struct Ranges(PathBuf);
+/// The folder of taken ranges, the first id it gives, and how many ranges follow it.
+pub(super) struct Ranges {
+    folder: PathBuf,
+    first: u32,
+    count: u32,
+}
 
 /// Why no range could be taken.
 #[derive(Debug, thiserror::Error)]
@@ -29,14 +38,26 @@ pub(super) enum RangeError {
         source: io::Error,
     },
     /// All are taken.
-    #[error("all {COUNT} ranges of ids are taken")]
-    Full,
+    #[error("all {count} ranges of ids are taken")]
+    Full {
+        /// How many there are.
+        count: u32,
+    },
 }
 
 impl Ranges {
-    pub(super) fn open(folder: PathBuf) -> Result<Self, RangeError> {
+    /// The ranges of a DATA; see [`DataDir::realm`](crate::machine::data::DataDir::realm).
+    pub(super) fn open(folder: PathBuf, realm: Option<u32>) -> Result<Self, RangeError> {
         fs::create_dir_all(&folder).map_err(|e| failed(&folder, e))?;
-        Ok(Self(folder))
+        let (first, count) = match realm {
+            None => (FIRST, COUNT),
+            Some(realm) => (FIRST + COUNT * IDS + (realm % BLOCKS) * BLOCK * IDS, BLOCK),
+        };
+        Ok(Self {
+            folder,
+            first,
+            count,
+        })
     }
 
     /// The range of a machine: the one it has, or the first free one.
@@ -44,8 +65,8 @@ impl Ranges {
         if let Some((base, _)) = self.all()?.into_iter().find(|(_, owner)| owner == id) {
             return Ok(base);
         }
-        for n in 0..COUNT {
-            let base = FIRST + n * IDS;
+        for n in 0..self.count {
+            let base = self.first + n * IDS;
             let path = self.file(base);
             match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Ok(mut file) => {
@@ -57,7 +78,7 @@ impl Ranges {
                 Err(e) => return Err(failed(&path, e)),
             }
         }
-        Err(RangeError::Full)
+        Err(RangeError::Full { count: self.count })
     }
 
     /// Gives the range of a machine back. Call it when no file of the machine is left.
@@ -73,7 +94,7 @@ impl Ranges {
 
     /// Every taken range and its machine.
     pub(super) fn all(&self) -> Result<Vec<(u32, MachineId)>, RangeError> {
-        let entries = fs::read_dir(&self.0).map_err(|e| failed(&self.0, e))?;
+        let entries = fs::read_dir(&self.folder).map_err(|e| failed(&self.folder, e))?;
         let read = |entry: io::Result<fs::DirEntry>| {
             let path = entry.ok()?.path();
             let base = u32::from_str_radix(path.file_name()?.to_str()?, 16).ok()?;
@@ -84,7 +105,7 @@ impl Ranges {
     }
 
     fn file(&self, base: u32) -> PathBuf {
-        self.0.join(format!("{base:08x}"))
+        self.folder.join(format!("{base:08x}"))
     }
 }
 
@@ -101,7 +122,7 @@ mod tests {
 
     #[test]
     fn ranges_are_kept_disjoint_and_reused_only_after_they_are_given_back() {
-        let ranges = Ranges::open(crate::test_folder("ranges")).unwrap();
+        let ranges = Ranges::open(crate::test_folder("ranges"), None).unwrap();
         let id = |n: u32| MachineId::parse(&format!("m-{n:012x}")).unwrap();
         let first = ranges.take(&id(1)).unwrap();
         let second = ranges.take(&id(2)).unwrap();
@@ -109,5 +130,15 @@ mod tests {
         assert_eq!(ranges.take(&id(1)).unwrap(), first);
         ranges.give_back(&id(1)).unwrap();
         assert_eq!(ranges.take(&id(3)).unwrap(), first);
+    }
+
+    #[test]
+    fn another_data_folder_has_other_ids() {
+        let id = MachineId::parse("m-000000000001").unwrap();
+        let default = Ranges::open(crate::test_folder("ranges-a"), None).unwrap();
+        let other = Ranges::open(crate::test_folder("ranges-b"), Some(u32::MAX)).unwrap();
+        let (one, two) = (default.take(&id).unwrap(), other.take(&id).unwrap());
+        assert!(two >= one + COUNT * IDS);
+        assert!(two.checked_add(BLOCK * IDS).is_some(), "ids end at 2³²");
     }
 }

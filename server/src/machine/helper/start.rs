@@ -73,7 +73,7 @@ pub(super) fn start(
     let folder = data.machine(&wish.id);
     let image = folder.join("disk.img");
     disk::ensure(&image, &data.machines(), wish.limits.disk)?;
-    let groups = Groups::of(&wish.id).map_err(StartError::Groups)?;
+    let groups = Groups::of(data, &wish.id).map_err(StartError::Groups)?;
     groups.create(&wish.limits).map_err(StartError::Groups)?;
     let listener = listen(&data.socket(&wish.id), owner)?;
 
