@@ -19,7 +19,6 @@ pub(crate) const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 impl Endpoint {
     /// Reads `unix:///path`, `tcp://host:port` or `http://host:port`.
     pub(crate) fn parse(host: &str) -> Result<Self, CliError> {
-        let refuse = |why: &str| CliError::Said(format!("invalid daemon address {host:?}: {why}"));
         match host.split_once("://") {
             Some(("unix", "")) => Self::parse(DEFAULT_HOST),
             Some(("unix", path)) => Ok(Self::Unix(path.into())),
@@ -33,10 +32,10 @@ impl Endpoint {
                 };
                 Ok(Self::Tcp(address))
             }
-            Some((scheme, _)) => Err(refuse(&format!(
-                "{scheme} is not supported; use unix:///PATH or tcp://HOST:PORT"
+            _ => Err(CliError::Said(format!(
+                "Failed to initialize: unable to resolve docker endpoint: invalid bind address \
+                 format: {host}: use unix:///PATH or tcp://HOST:PORT"
             ))),
-            None => Err(refuse("use unix:///PATH or tcp://HOST:PORT")),
         }
     }
 }

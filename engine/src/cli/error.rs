@@ -88,6 +88,14 @@ pub(crate) enum CliError {
         /// The exit code.
         code: u8,
     },
+    /// A sentence that has an exit code of its own.
+    #[error("{message}")]
+    Coded {
+        /// The error.
+        message: String,
+        /// The exit code.
+        code: u8,
+    },
     /// Several objects failed, each for its own reason.
     #[error("{}", list(.0))]
     Several(Vec<CliError>),
@@ -97,7 +105,7 @@ impl CliError {
     /// The exit code of the command that failed so.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Hinted { code, .. } => *code,
+            Self::Hinted { code, .. } | Self::Coded { code, .. } => *code,
             _ => 1,
         }
     }

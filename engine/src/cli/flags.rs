@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::options::{duration, size};
+use super::options::{duration, mounts, size, ulimit};
 
 /// What an option's value looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,11 @@ impl Kind {
     /// Why `value` cannot be one of these, in the words of Docker's parser.
     fn refuse(self, value: &str) -> Option<String> {
         match self {
+            Self::List("filter") if !value.contains('=') => {
+                Some("bad format of filter (expected name=value)".to_owned())
+            }
+            Self::List("mount") => mounts::mount(value).err(),
+            Self::List("ulimit") => ulimit::parse(value).err(),
             Self::Text(_) | Self::List(_) => None,
             Self::Switch => boolean(value)
                 .is_none()

@@ -101,10 +101,10 @@ pub(crate) fn count_operands(command: &Command, matches: &Matches) -> Result<(),
         }
         _ => return Ok(()),
     };
-    // Docker says "Run" where no operand is taken and "See" elsewhere.
+    // Docker says "See" where operands are missing from an open list, and "Run" elsewhere.
     let see = match command.operands {
-        Operands::None => more(path),
-        _ => more(path).replacen("Run", "See", 1),
+        Operands::AtLeast(_) => more(path).replacen("Run", "See", 1),
+        _ => more(path),
     };
     Err(CliError::Hinted {
         message: format!("docker: 'docker {path}' {refusal}"),

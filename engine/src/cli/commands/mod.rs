@@ -133,6 +133,10 @@ pub(crate) fn find(words: &[String]) -> Found<'_> {
                 path,
                 rest: ask_for_help(),
             },
+            Some(Found::Nothing(_)) => Found::Nothing(CliError::Said(format!(
+                "unknown help topic: {}",
+                words[1..].join(" ")
+            ))),
             Some(found) => found,
             None => Found::Command {
                 command: &system::HELP,

@@ -38,9 +38,12 @@ pub(crate) fn print_one(document: &Value, format: &str) -> Result<(), CliError> 
     }
 }
 
+/// A template that is not well formed has an exit code of its own.
 fn parse(format: &str) -> Result<Template, CliError> {
-    Template::parse(format)
-        .map_err(|error| CliError::Said(format!("template parsing error: {error}")))
+    Template::parse(format).map_err(|error| CliError::Coded {
+        message: format!("template parsing error: {error}"),
+        code: 64,
+    })
 }
 
 /// JSON with four spaces per level; empty lists and objects stay on one line.

@@ -37,12 +37,7 @@ impl Mounts {
             }
         }
         for word in mounts {
-            let mount = mount(word).map_err(|why| {
-                CliError::Said(format!(
-                    "invalid argument \"{word}\" for \"--mount\" flag: {why}"
-                ))
-            })?;
-            found.mounts.push(mount);
+            found.mounts.push(mount(word).map_err(CliError::Said)?);
         }
         for word in tmpfs {
             let (target, options) = word.split_once(':').unwrap_or((word, ""));
@@ -98,7 +93,7 @@ struct Options {
 }
 
 /// `type=bind,source=/a,target=/b,readonly`
-fn mount(text: &str) -> Result<Value, String> {
+pub(crate) fn mount(text: &str) -> Result<Value, String> {
     let mut body = Map::new();
     let mut kind = "volume".to_owned();
     let mut options = Options::default();

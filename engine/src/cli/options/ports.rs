@@ -77,11 +77,11 @@ impl Published {
         if inside.is_empty() {
             return Err(CliError::Said(format!("no port specified: {word}<empty>")));
         }
-        let inside_range = range(inside)
-            .ok_or_else(|| CliError::Said(format!("invalid containerPort: {inside}")))?;
         if !ip.is_empty() && ip.parse::<std::net::IpAddr>().is_err() {
             return Err(CliError::Said(format!("invalid IP address: {ip}")));
         }
+        let inside_range = range(inside)
+            .ok_or_else(|| CliError::Said(format!("invalid containerPort: {inside}")))?;
         if outside.is_empty() {
             for port in inside_range {
                 self.bind(port, protocol, ip, String::new());

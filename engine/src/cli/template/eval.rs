@@ -1,7 +1,8 @@
 //! Tree and data → text.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::absent;
 use super::functions;
 use super::node::{Base, Binding, Branch, Command, Node, Operand, Pipeline};
 use super::print::{display, row_json, truth};
@@ -31,7 +32,7 @@ impl Scope<'_> {
                 Node::Action(pipeline) => {
                     let value = self.pipeline(pipeline, dot)?;
                     if pipeline.variables.is_empty() {
-                        out.push_str(&display(&value));
+                        out.push_str(&self.shown(pipeline, &value));
                     }
                 }
                 Node::If(branch) => {
@@ -260,7 +261,7 @@ impl Scope<'_> {
     fn fields(&self, operand: &Operand, mut value: Value) -> Result<Value, TemplateError> {
         for name in &operand.fields {
             value = match value {
-                Value::Object(mut fields) => match fields.remove(name) {
+                Value::Object(fields) => match self.field(fields, name) {
                     Some(value) => value,
                     None => return Err(refuse(operand, self.missing(name))),
                 },
@@ -278,6 +279,35 @@ impl Scope<'_> {
             };
         }
         Ok(value)
+    }
+
+    /// A field by its name in JSON, or by its name in Go, which differs in case (`ID`, `Id`).
+    fn field(&self, mut fields: Map<String, Value>, name: &str) -> Option<Value> {
+        if let Some(value) = fields.remove(name) {
+            return Some(value);
+        }
+        let Kind::Document = self.data.kind else {
+            return None;
+        };
+        let other = fields.keys().find(|key| {
+            let upper = |text: &str| text.starts_with(|c: char| c.is_ascii_uppercase());
+            upper(name) && upper(key) && key.eq_ignore_ascii_case(name)
+        });
+        match other.cloned() {
+            Some(key) => fields.remove(&key),
+            None => absent::known(name).then_some(Value::Null),
+        }
+    }
+
+    /// A value as an action prints it; nothing is printed as what it would be a lack of.
+    fn shown(&self, pipeline: &Pipeline, value: &Value) -> String {
+        match (value, self.data.kind, pipeline.commands.as_slice()) {
+            (Value::Null, Kind::Document, [Command { words }]) if words.len() == 1 => {
+                let name = words[0].fields.last();
+                name.map_or_else(|| display(value), |name| absent::shown(name).to_owned())
+            }
+            _ => display(value),
+        }
     }
 
     fn missing(&self, name: &str) -> String {

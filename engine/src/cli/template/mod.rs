@@ -4,6 +4,7 @@
 //! data → text (`eval`). Data is JSON, whose objects stand for Go's structs and maps alike.
 //! Deliberately absent: `define`, `template`, `block` and the functions that escape for web pages.
 
+mod absent;
 mod eval;
 mod functions;
 mod lexer;

@@ -22,6 +22,12 @@ pub(super) fn inner(value: &Value) -> String {
             format!("[{}]", items.join(" "))
         }
         Value::Object(fields) => {
+            // The API spells the fields of its structures with a capital, the keys of maps rarely.
+            let upper = |key: &String| key.starts_with(|c: char| c.is_ascii_uppercase());
+            if !fields.is_empty() && fields.keys().all(upper) {
+                let values: Vec<String> = fields.values().map(inner).collect();
+                return format!("{{{}}}", values.join(" "));
+            }
             let mut fields: Vec<_> = fields.iter().collect();
             fields.sort_by_key(|(key, _)| key.as_str());
             let fields: Vec<String> = fields

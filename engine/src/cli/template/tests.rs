@@ -45,7 +45,9 @@ fn fields_and_text() {
     check("ip={{ .NetworkSettings.IPAddress }}!", "ip=172.17.0.2!");
     check("{{.State.Running}} {{.State.ExitCode}}", "true 0");
     check("{{.Args}} {{.Config.Labels}}", "[-c ls] map[a:1 b:2]");
-    check("{{.Config.Cmd}}", "<no value>");
+    check("{{.Config.Cmd}} {{.State.Health}}", "[] <nil>");
+    check("{{if .State.Health}}h{{else}}-{{end}}", "-");
+    check("{{.NetworkSettings.Ports}}", "map[80/tcp:[{0.0.0.0 8080}]]");
     check("{{/* nothing */}}x", "x");
     check("a  {{- .Name -}}  b", "a/webb");
 }

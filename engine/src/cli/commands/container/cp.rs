@@ -90,11 +90,21 @@ async fn from_container(
         Ok(())
     })
     .await?;
-    unpack(&archive, &path, target, matches.on("archive"))
+    let owners = if matches.on("archive") { Owners::Keep } else { Owners::Ours };
+    unpack(&archive, &path, target, owners)
+}
+
+/// Whose the copied files are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owners {
+    /// Those of the container, by number.
+    Keep,
+    /// This user's.
+    Ours,
 }
 
 /// Unpacks an archive whose entries all lie under the source's last name.
-fn unpack(archive: &[u8], source: &str, target: &str, owners: bool) -> Result<(), CliError> {
+fn unpack(archive: &[u8], source: &str, target: &str, owners: Owners) -> Result<(), CliError> {
     let failed = |source| CliError::File {
         what: "write",
         path: target.to_owned(),
@@ -110,7 +120,7 @@ fn unpack(archive: &[u8], source: &str, target: &str, owners: bool) -> Result<()
     let exists = target_path.is_dir();
     let mut archive = tar::Archive::new(archive);
     archive.set_preserve_permissions(true);
-    archive.set_preserve_ownerships(owners);
+    archive.set_preserve_ownerships(owners == Owners::Keep);
     for entry in archive.entries().map_err(failed)? {
         let mut entry = entry.map_err(failed)?;
         let path = entry.path().map_err(failed)?.into_owned();

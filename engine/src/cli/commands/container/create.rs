@@ -27,7 +27,7 @@ pub(crate) static COMMAND: Command = Command {
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let created = create(session, matches, Presence::Attached).await;
-    output::line(&created.map_err(|error| explain(&error, "create"))?.id)?;
+    output::line(&created?.id)?;
     Ok(0)
 }
 
@@ -55,11 +55,6 @@ pub(super) async fn create(
     }
     let body = body(matches, presence)?;
     let cidfile = matches.text("cidfile").map(IdFile::open).transpose()?;
-    if matches.given("kernel-memory") {
-        output::complain(
-            "WARNING: Specifying a kernel memory limit is deprecated and will be removed in a future release.",
-        );
-    }
     let loudness = if matches.on("quiet") {
         Loudness::Quiet
     } else {

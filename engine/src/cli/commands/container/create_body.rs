@@ -252,6 +252,11 @@ fn limits(matches: &Matches) -> Result<Map<String, Value>, CliError> {
     put_number(&mut host, "KernelMemory", matches.bytes("kernel-memory"));
     if matches.given("memory-swappiness") {
         let swappiness = matches.int("memory-swappiness");
+        if let Some(value) = swappiness.filter(|value| !(-1..=100).contains(value)) {
+            return Err(CliError::Said(format!(
+                "invalid value: {value}. Valid memory swappiness range is 0-100"
+            )));
+        }
         put_number(&mut host, "MemorySwappiness", swappiness);
     }
     for (key, option) in [
@@ -272,7 +277,7 @@ fn limits(matches: &Matches) -> Result<Map<String, Value>, CliError> {
     let ulimits: Vec<Value> = matches
         .all("ulimit")
         .iter()
-        .map(|word| ulimit::parse(word))
+        .map(|word| ulimit::parse(word).map_err(CliError::Said))
         .collect::<Result<_, _>>()?;
     if !ulimits.is_empty() {
         host.insert("Ulimits".into(), ulimits.into());

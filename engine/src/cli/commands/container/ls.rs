@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use crate::cli::Session;
 use crate::cli::commands::{Command, Operands};
 use crate::cli::error::CliError;
 use crate::cli::flags::{Flag, Matches, Order};
 use crate::cli::format::{Listing, Row, age, amount};
 use crate::cli::options::filters;
 use crate::cli::path::Query;
+use crate::cli::{Session, output};
 
 /// The command.
 pub(crate) static COMMAND: Command = Command {
@@ -84,6 +84,9 @@ const WITH_SIZE: Listing = Listing {
     ..LISTING
 };
 
+const IGNORED: &str =
+    "WARNING: Ignoring custom format, because both --format and --quiet are set.";
+
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let format = matches.text("format");
     let last = if matches.on("latest") {
@@ -92,7 +95,7 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         matches.int("last").unwrap_or(-1)
     };
     let sized = matches.on("size")
-        || format.is_some_and(|format| format.contains(".Size") || format.contains("json"));
+        || format.is_some_and(|format| format.contains(".Size") || format.contains("json ."));
     let query = Query::new(&["containers", "json"])
         .with_switch("all", matches.on("all"))
         .with_some("limit", (last > 0).then(|| last.to_string()).as_deref())
@@ -110,6 +113,9 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         .flatten()
         .map(|one| row(one, length))
         .collect();
+    if matches.on("quiet") && format.is_some() {
+        output::complain(IGNORED);
+    }
     let (listing, format) = match (matches.on("quiet"), format) {
         (true, _) => (LISTING, Some("{{.ID}}")),
         (false, format) if matches.on("size") => (WITH_SIZE, format),

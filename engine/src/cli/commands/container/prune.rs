@@ -55,10 +55,7 @@ pub(crate) fn confirmed(matches: &Matches, warning: &str) -> Result<bool, CliErr
     let mut answer = String::new();
     // An unreadable stdin is no consent.
     let _ = stdin().lock().read_line(&mut answer);
-    if answer.trim().eq_ignore_ascii_case("y") {
-        return Ok(true);
-    }
-    Err(CliError::Said("operation cancelled".to_owned()))
+    Ok(answer.trim().eq_ignore_ascii_case("y"))
 }
 
 /// A titled list of names, or nothing.

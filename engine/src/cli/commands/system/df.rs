@@ -7,7 +7,7 @@ use crate::cli::commands::image::ls::{Ids, LISTING as IMAGES, Names, rows as ima
 use crate::cli::commands::{Command, Operands};
 use crate::cli::error::CliError;
 use crate::cli::flags::{Flag, Matches, Order};
-use crate::cli::format::{Listing, Row, amount};
+use crate::cli::format::{Listing, Row, age, amount};
 use crate::cli::path::Query;
 use crate::cli::{Session, output};
 
@@ -50,6 +50,28 @@ const VOLUMES: Listing = Listing {
         ("Size", "SIZE"),
     ],
     columns: &["Name", "Links", "Size"],
+};
+
+const CACHES: Listing = Listing {
+    kind: "buildCacheContext",
+    headers: &[
+        ("ID", "CACHE ID"),
+        ("CacheType", "CACHE TYPE"),
+        ("Size", "SIZE"),
+        ("CreatedSince", "CREATED"),
+        ("LastUsedSince", "LAST USED"),
+        ("UsageCount", "USAGE"),
+        ("Shared", "SHARED"),
+    ],
+    columns: &[
+        "ID",
+        "CacheType",
+        "Size",
+        "CreatedSince",
+        "LastUsedSince",
+        "UsageCount",
+        "Shared",
+    ],
 };
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
@@ -195,11 +217,32 @@ fn verbose(usage: &Value) -> Result<(), CliError> {
             ])
         })
         .collect();
+    let cached = list(usage, "BuildCache").iter().map(|cache| number(&cache["Size"])).sum();
+    let caches: Vec<Row> = list(usage, "BuildCache").iter().map(cache_row).collect();
     output::print(&format!(
         "Images space usage:\n\n{}\nContainers space usage:\n\n{}\n\
-         Local Volumes space usage:\n\n{}\n",
+         Local Volumes space usage:\n\n{}\nBuild cache usage: {}\n\n{}\n",
         IMAGE_COLUMNS.render(&images, None)?,
         CONTAINER_COLUMNS.render(&containers, None)?,
         VOLUMES.render(&volumes, None)?,
+        amount::decimal(cached),
+        CACHES.render(&caches, None)?,
     ))
+}
+
+fn cache_row(cache: &Value) -> Row {
+    let id = cache["ID"].as_str().unwrap_or_default();
+    let since = |key: &str| {
+        let moment = cache[key].as_str().and_then(age::seconds_of);
+        moment.map(age::ago).unwrap_or_default()
+    };
+    Row::new([
+        ("ID", id[..id.len().min(12)].into()),
+        ("CacheType", cache["Type"].clone()),
+        ("Size", amount::decimal(number(&cache["Size"])).into()),
+        ("CreatedSince", since("CreatedAt").into()),
+        ("LastUsedSince", since("LastUsedAt").into()),
+        ("UsageCount", number(&cache["UsageCount"]).to_string().into()),
+        ("Shared", (cache["Shared"] == true).to_string().into()),
+    ])
 }

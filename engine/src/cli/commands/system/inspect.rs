@@ -55,12 +55,11 @@ async fn find(
             _ => Query::new(&["volumes", name]),
         };
         match session.client.get(&query).await {
-            Err(error) if error.is_not_found() => {}
+            Err(error) if error.is_not_found() && kinds.len() > 1 => {}
             // A name that cannot be an image's may still be a volume's.
             Err(CliError::Daemon { status: 400, .. }) if kinds.len() > 1 => {}
             other => return other,
         }
     }
-    let kind = if kinds.len() > 1 { "object" } else { kinds[0] };
-    Err(CliError::Said(format!("Error: No such {kind}: {name}")))
+    Err(CliError::Said(format!("Error: No such object: {name}")))
 }
