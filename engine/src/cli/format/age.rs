@@ -42,7 +42,9 @@ pub(crate) fn moment_of(text: &str) -> String {
 
 /// A moment given as RFC 3339, in seconds.
 pub(crate) fn seconds_of(text: &str) -> Option<i64> {
-    text.parse::<Timestamp>().ok().map(|moment| moment.as_second())
+    text.parse::<Timestamp>()
+        .ok()
+        .map(|moment| moment.as_second())
 }
 
 /// A moment given as RFC 3339, as C's `ctime` prints it; what is not a moment is left as it is.

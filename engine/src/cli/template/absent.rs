@@ -5,20 +5,55 @@
 
 /// Fields that are left out of a document when there is nothing to say.
 const OPTIONAL: [&str; 14] = [
-    "Annotations", "ExposedPorts", "Health", "Healthcheck", "Init", "Mounts", "Runtimes", "Shell",
-    "SizeRootFs", "SizeRw", "StopTimeout", "StorageOpt", "Sysctls", "Tmpfs",
+    "Annotations",
+    "ExposedPorts",
+    "Health",
+    "Healthcheck",
+    "Init",
+    "Mounts",
+    "Runtimes",
+    "Shell",
+    "SizeRootFs",
+    "SizeRw",
+    "StopTimeout",
+    "StorageOpt",
+    "Sysctls",
+    "Tmpfs",
 ];
 
 /// Fields that hold one object or number.
 const SINGLE: [&str; 12] = [
-    "ClusterVolume", "Health", "Healthcheck", "IPAMConfig", "Init", "MemorySwappiness",
-    "OomKillDisable", "PidsLimit", "SizeRootFs", "SizeRw", "StopTimeout", "UsageData",
+    "ClusterVolume",
+    "Health",
+    "Healthcheck",
+    "IPAMConfig",
+    "Init",
+    "MemorySwappiness",
+    "OomKillDisable",
+    "PidsLimit",
+    "SizeRootFs",
+    "SizeRw",
+    "StopTimeout",
+    "UsageData",
 ];
 
 /// Fields that hold a map.
 const MAPS: [&str; 16] = [
-    "Annotations", "Config", "Containers", "DriverOpts", "ExposedPorts", "Labels", "Networks",
-    "Options", "PortBindings", "Ports", "Runtimes", "Status", "StorageOpt", "Sysctls", "Tmpfs",
+    "Annotations",
+    "Config",
+    "Containers",
+    "DriverOpts",
+    "ExposedPorts",
+    "Labels",
+    "Networks",
+    "Options",
+    "PortBindings",
+    "Ports",
+    "Runtimes",
+    "Status",
+    "StorageOpt",
+    "Sysctls",
+    "Tmpfs",
     "Volumes",
 ];
 

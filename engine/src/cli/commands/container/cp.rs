@@ -90,7 +90,11 @@ async fn from_container(
         Ok(())
     })
     .await?;
-    let owners = if matches.on("archive") { Owners::Keep } else { Owners::Ours };
+    let owners = if matches.on("archive") {
+        Owners::Keep
+    } else {
+        Owners::Ours
+    };
     unpack(&archive, &path, target, owners)
 }
 

@@ -84,8 +84,7 @@ const WITH_SIZE: Listing = Listing {
     ..LISTING
 };
 
-const IGNORED: &str =
-    "WARNING: Ignoring custom format, because both --format and --quiet are set.";
+const IGNORED: &str = "WARNING: Ignoring custom format, because both --format and --quiet are set.";
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let format = matches.text("format");

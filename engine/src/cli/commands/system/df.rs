@@ -217,7 +217,10 @@ fn verbose(usage: &Value) -> Result<(), CliError> {
             ])
         })
         .collect();
-    let cached = list(usage, "BuildCache").iter().map(|cache| number(&cache["Size"])).sum();
+    let cached = list(usage, "BuildCache")
+        .iter()
+        .map(|cache| number(&cache["Size"]))
+        .sum();
     let caches: Vec<Row> = list(usage, "BuildCache").iter().map(cache_row).collect();
     output::print(&format!(
         "Images space usage:\n\n{}\nContainers space usage:\n\n{}\n\
@@ -242,7 +245,10 @@ fn cache_row(cache: &Value) -> Row {
         ("Size", amount::decimal(number(&cache["Size"])).into()),
         ("CreatedSince", since("CreatedAt").into()),
         ("LastUsedSince", since("LastUsedAt").into()),
-        ("UsageCount", number(&cache["UsageCount"]).to_string().into()),
+        (
+            "UsageCount",
+            number(&cache["UsageCount"]).to_string().into(),
+        ),
         ("Shared", (cache["Shared"] == true).to_string().into()),
     ])
 }
