@@ -175,7 +175,7 @@ impl Line {
         now: Instant,
     ) -> Option<Verdict> {
         if !baseline.is_empty() {
-            let objects = objects(baseline.iter().chain(claims), round);
+            let objects = objects(baseline, round);
             let armed = match &self.armed {
                 Some(Armed::Before) => true,
                 Some(Armed::With(with)) => *with == objects,
@@ -271,12 +271,9 @@ fn as_baseline(reason: Reason) -> Reason {
     }
 }
 
-/// The objects behind the names of some claims.
-fn objects<'a>(
-    claims: impl Iterator<Item = &'a Claim>,
-    round: &Round<'_>,
-) -> BTreeMap<String, Option<Identity>> {
-    let names = claims.filter_map(|c| c.fact.name());
+/// The objects behind the names of a baseline: those that only `assert` has may come later.
+fn objects(baseline: &[Claim], round: &Round<'_>) -> BTreeMap<String, Option<Identity>> {
+    let names = baseline.iter().filter_map(|c| c.fact.name());
     names
         .map(|name| (name.to_owned(), round.identity(name)))
         .collect()
