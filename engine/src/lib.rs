@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod daemon;
 pub mod image;
 pub mod logs;
 pub mod network;

@@ -7,6 +7,7 @@ mod app;
 mod catalogue;
 mod config;
 mod course;
+mod engine_role;
 mod error;
 mod local;
 mod machine;
@@ -25,6 +26,8 @@ use std::process::ExitCode;
 enum Role {
     /// The lab of one learner on this host.
     Local,
+    /// The container engine: the Docker API on a socket.
+    Engine,
     /// The Docker-compatible command line.
     Docker,
     /// The parent of one container.
@@ -54,15 +57,15 @@ impl Role {
     fn from_args(mut args: impl Iterator<Item = OsString>) -> (Self, Vec<OsString>) {
         let name = args.next().unwrap_or_default();
         // A link's name is a role, so that `docker` on the PATH is this executable.
-        if Path::new(&name)
-            .file_name()
-            .is_some_and(|name| name == "docker")
-        {
-            return (Self::Docker, args.collect());
+        match Path::new(&name).file_name().and_then(|name| name.to_str()) {
+            Some("docker") => return (Self::Docker, args.collect()),
+            Some("dockerd") => return (Self::Engine, args.collect()),
+            _ => {}
         }
         let word = args.next().unwrap_or_default();
         let role = match word.to_str() {
             Some("local") => Self::Local,
+            Some("engine") => Self::Engine,
             Some("docker") => Self::Docker,
             Some("shim") => Self::Shim,
             Some("catalogue") => Self::Catalogue,
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
     let (role, words) = Role::from_args(std::env::args_os());
     match role {
         Role::Local => local::run(&words),
+        Role::Engine => engine_role::run(words),
         Role::Docker => engine::cli::main(words),
         Role::Shim => engine::roles::shim::run(),
         Role::Catalogue => catalogue::run(words),

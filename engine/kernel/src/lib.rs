@@ -14,6 +14,7 @@ pub mod child;
 pub mod error;
 pub mod file;
 pub mod fs;
+pub mod inherited;
 pub mod lock;
 pub mod loop_device;
 pub mod memory;

@@ -73,6 +73,11 @@ impl Tree {
         self.resolve(path, OFlag::O_PATH | OFlag::O_NOFOLLOW)
     }
 
+    /// Names what `path` leads to, through links, without opening it.
+    pub fn follow(&self, path: &Path) -> Result<OwnedFd, SysError> {
+        self.resolve(path, OFlag::O_PATH)
+    }
+
     fn resolve(&self, path: &Path, flags: OFlag) -> Result<OwnedFd, SysError> {
         let how = OpenHow::new()
             .flags(flags | OFlag::O_CLOEXEC)

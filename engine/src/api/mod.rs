@@ -1,6 +1,17 @@
 //! The Docker Engine API: a thin skin over `daemon`.
 //!
 //! `types` are the bodies, shared with the command line. Routes translate between HTTP and the daemon's calls and
-//! decide nothing; statuses and wording of errors are in one place.
+//! decide nothing; statuses and wording of errors are in `error`. Paths may begin with a version (`/v1.24` and up):
+//! it is cut off before routing, and answers are the same for all of them.
 
 pub mod types;
+
+mod body;
+mod error;
+mod hijack;
+mod query;
+mod routes;
+mod serve;
+mod version;
+
+pub use serve::{ServeError, run};

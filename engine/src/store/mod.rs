@@ -10,6 +10,8 @@ mod error;
 mod layer;
 mod overlay;
 mod record;
+#[cfg(test)]
+pub(crate) use record::tests;
 mod tags;
 mod unpack;
 mod usage;

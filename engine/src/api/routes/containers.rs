@@ -1,0 +1,172 @@
+//! Containers: their life, as verbs.
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+
+use crate::api::body::JsonBody;
+use crate::api::error::ApiError;
+use crate::api::query::Query;
+use crate::api::types::CreateContainer;
+use crate::daemon::{Filters, LIST_FILTERS, ListOptions, RemoveOptions, Sizes, WaitCondition};
+
+use super::Shared;
+
+fn sizes(asked: bool) -> Sizes {
+    if asked {
+        Sizes::Computed
+    } else {
+        Sizes::Skipped
+    }
+}
+
+pub(super) async fn list(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {
+    let options = ListOptions {
+        all: query.flag("all"),
+        limit: query
+            .number::<i64>("limit")?
+            .and_then(|limit| usize::try_from(limit).ok())
+            .filter(|limit| *limit > 0),
+        sizes: sizes(query.flag("size")),
+        filters: Filters::parse(query.get("filters"), &LIST_FILTERS)?,
+    };
+    Ok(Json(daemon.list(options).await?).into_response())
+}
+
+pub(super) async fn create(
+    State(daemon): Shared,
+    query: Query,
+    JsonBody(request): JsonBody<CreateContainer>,
+) -> Result<Response, ApiError> {
+    let name = query.get("name").map(str::to_owned);
+    Ok((
+        StatusCode::CREATED,
+        Json(daemon.create(name, request).await?),
+    )
+        .into_response())
+}
+
+pub(super) async fn inspect(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<Response, ApiError> {
+    Ok(Json(daemon.inspect(&id, sizes(query.flag("size"))).await?).into_response())
+}
+
+pub(super) async fn start(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    daemon.start(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn stop(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<StatusCode, ApiError> {
+    daemon
+        .stop(&id, query.get("signal"), query.number("t")?)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn restart(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<StatusCode, ApiError> {
+    daemon
+        .restart(&id, query.get("signal"), query.number("t")?)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn kill(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<StatusCode, ApiError> {
+    daemon.kill(&id, query.get("signal")).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn rename(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<StatusCode, ApiError> {
+    let name = query
+        .get("name")
+        .ok_or_else(|| ApiError::bad_request("Neither old nor new names may be empty"))?;
+    daemon.rename(&id, name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn resize(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<StatusCode, ApiError> {
+    let (cols, rows) = size(&query)?;
+    daemon.resize(&id, cols, rows).await?;
+    Ok(StatusCode::OK)
+}
+
+/// Width and height of a terminal.
+pub(super) fn size(query: &Query) -> Result<(u16, u16), ApiError> {
+    let missing = |name: &str| ApiError::bad_request(format!("{name} is missing"));
+    let cols = query.number("w")?.ok_or_else(|| missing("w"))?;
+    let rows = query.number("h")?.ok_or_else(|| missing("h"))?;
+    Ok((cols, rows))
+}
+
+/// The head goes out at once: clients read it before they start the container they wait for.
+pub(super) async fn wait(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<Response, ApiError> {
+    let waiting = daemon.wait(&id, WaitCondition::parse(query.get("condition"))?)?;
+    let body = stream::once(async move {
+        let ended = serde_json::to_vec(&waiting.await).expect("answers are plain data");
+        Ok::<_, std::convert::Infallible>(Bytes::from(ended))
+    });
+    Ok((
+        [(header::CONTENT_TYPE, "application/json")],
+        Body::from_stream(body),
+    )
+        .into_response())
+}
+
+pub(super) async fn remove(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<StatusCode, ApiError> {
+    if query.flag("link") {
+        return Err(ApiError::bad_request(
+            "links are not supported by this engine",
+        ));
+    }
+    daemon
+        .remove(
+            &id,
+            RemoveOptions {
+                force: query.flag("force"),
+                volumes: query.flag("v"),
+            },
+        )
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn prune(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {
+    let filters = Filters::parse(query.get("filters"), &["until", "label", "label!"])?;
+    Ok(Json(daemon.prune_containers(&filters).await?).into_response())
+}

@@ -1,0 +1,83 @@
+//! Every URL of the Docker API on one screen.
+
+mod archives;
+mod containers;
+mod exec;
+mod images;
+mod networks;
+mod streams;
+mod system;
+mod volumes;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{delete, get, post};
+
+use crate::daemon::Daemon;
+
+use super::error::ApiError;
+
+/// What routes share.
+type Shared = axum::extract::State<Arc<Daemon>>;
+
+/// All routes.
+pub(crate) fn router(daemon: Arc<Daemon>) -> Router {
+    let system = Router::new()
+        .route("/_ping", get(system::ping).head(system::ping))
+        .route("/version", get(system::version))
+        .route("/info", get(system::info))
+        .route("/events", get(system::events))
+        .route("/system/df", get(system::disk_usage))
+        .route("/auth", post(system::auth));
+    let containers = Router::new()
+        .route("/containers/json", get(containers::list))
+        .route("/containers/create", post(containers::create))
+        .route("/containers/prune", post(containers::prune))
+        .route("/containers/{id}", delete(containers::remove))
+        .route("/containers/{id}/json", get(containers::inspect))
+        .route("/containers/{id}/start", post(containers::start))
+        .route("/containers/{id}/stop", post(containers::stop))
+        .route("/containers/{id}/restart", post(containers::restart))
+        .route("/containers/{id}/kill", post(containers::kill))
+        .route("/containers/{id}/rename", post(containers::rename))
+        .route("/containers/{id}/resize", post(containers::resize))
+        .route("/containers/{id}/wait", post(containers::wait))
+        .route("/containers/{id}/attach", post(streams::attach))
+        .route("/containers/{id}/logs", get(streams::logs))
+        .route("/containers/{id}/exec", post(exec::create))
+        .route("/exec/{id}/start", post(exec::start))
+        .route("/exec/{id}/json", get(exec::inspect))
+        .route("/exec/{id}/resize", post(exec::resize));
+    let images = Router::new()
+        .route("/images/json", get(images::list))
+        .route("/images/create", post(images::create))
+        .route("/images/search", get(images::search))
+        .route("/images/prune", post(images::prune))
+        // Image names hold slashes, so the verb is the last part of what is caught.
+        .route(
+            "/images/{*path}",
+            get(images::one).post(images::act).delete(images::remove),
+        );
+    let others = Router::new()
+        .route("/networks", get(networks::list))
+        .route("/networks/create", post(networks::create))
+        .route("/networks/prune", post(networks::prune))
+        .route(
+            "/networks/{id}",
+            get(networks::inspect).delete(networks::remove),
+        )
+        .route("/volumes", get(volumes::list))
+        .route("/volumes/create", post(volumes::create))
+        .route("/volumes/prune", post(volumes::prune))
+        .route(
+            "/volumes/{name}",
+            get(volumes::inspect).delete(volumes::remove),
+        );
+    system
+        .merge(containers)
+        .merge(images)
+        .merge(others)
+        .fallback(async || ApiError::page_not_found())
+        .with_state(daemon)
+}

@@ -1,0 +1,51 @@
+//! Networks.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::api::body::JsonBody;
+use crate::api::error::ApiError;
+use crate::api::query::Query;
+use crate::api::types::CreateNetwork;
+use crate::daemon::Filters;
+
+use super::Shared;
+
+pub(super) async fn list(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {
+    let known = ["dangling", "driver", "id", "label", "name", "scope", "type"];
+    let filters = Filters::parse(query.get("filters"), &known)?;
+    Ok(Json(daemon.list_networks(&filters)?).into_response())
+}
+
+pub(super) async fn inspect(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    Ok(Json(daemon.inspect_network(&id)?).into_response())
+}
+
+pub(super) async fn create(
+    State(daemon): Shared,
+    JsonBody(request): JsonBody<CreateNetwork>,
+) -> Result<Response, ApiError> {
+    Ok((
+        StatusCode::CREATED,
+        Json(daemon.create_network(request).await?),
+    )
+        .into_response())
+}
+
+pub(super) async fn remove(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    daemon.remove_network(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn prune(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {
+    let filters = Filters::parse(query.get("filters"), &["label", "label!"])?;
+    Ok(Json(daemon.prune_networks(filters).await?).into_response())
+}

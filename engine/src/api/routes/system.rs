@@ -1,0 +1,93 @@
+//! The engine itself.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::api::body::{JsonBody, json_lines};
+use crate::api::error::ApiError;
+use crate::api::query::Query;
+use crate::api::types::AuthConfig;
+use crate::daemon::{API_VERSION, DaemonError, EVENT_FILTERS, Filters, event_matches, parse_time};
+
+use super::Shared;
+
+/// Clients read the version from the heads.
+pub(super) async fn ping() -> Response {
+    let heads = [
+        (HeaderName::from_static("api-version"), API_VERSION),
+        (HeaderName::from_static("ostype"), "linux"),
+        (HeaderName::from_static("docker-experimental"), "false"),
+        (HeaderName::from_static("swarm"), "inactive"),
+        (HeaderName::from_static("builder-version"), "1"),
+        (header::CACHE_CONTROL, "no-cache, no-store, must-revalidate"),
+        (header::PRAGMA, "no-cache"),
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+    ];
+    (heads, "OK").into_response()
+}
+
+pub(super) async fn version(State(daemon): Shared) -> Response {
+    Json(daemon.version()).into_response()
+}
+
+pub(super) async fn info(State(daemon): Shared) -> Result<Response, ApiError> {
+    Ok(Json(daemon.info().await?).into_response())
+}
+
+pub(super) async fn disk_usage(State(daemon): Shared) -> Result<Response, ApiError> {
+    Ok(Json(daemon.disk_usage().await?).into_response())
+}
+
+/// Past events since a time, then live ones until a time.
+pub(super) async fn events(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {
+    let filters = Filters::parse(query.get("filters"), &EVENT_FILTERS)?;
+    let time = |name: &str| query.get(name).map(parse_time).transpose();
+    let nanoseconds =
+        |time: jiff::Timestamp| i64::try_from(time.as_nanosecond()).unwrap_or(i64::MAX);
+    let (since, until) = (time("since")?.map(nanoseconds), time("until")?);
+    let (past, live) = daemon.events(since).await?;
+    let end = until.map(nanoseconds).unwrap_or(i64::MAX);
+    let deadline = until.map(|until| {
+        let left = until.as_millisecond() - jiff::Timestamp::now().as_millisecond();
+        std::time::Duration::from_millis(u64::try_from(left).unwrap_or(0))
+    });
+    let live = stream::unfold(live, |mut live| async {
+        loop {
+            match live.recv().await {
+                Ok(event) => return Some((event, live)),
+                // A slow reader loses events rather than the engine its memory; it can ask again with `since`.
+                Err(RecvError::Lagged(count)) => tracing::warn!("a listener lost {count} events"),
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    });
+    let over = async move {
+        match deadline {
+            Some(left) => tokio::time::sleep(left).await,
+            None => std::future::pending().await,
+        }
+    };
+    let all = stream::iter(past).chain(live.take_until(Box::pin(over)));
+    let wanted = all.filter(move |event| {
+        let wanted = event.time_nano <= end && event_matches(event, &filters);
+        async move { wanted }
+    });
+    Ok(json_lines(wanted))
+}
+
+/// There is no registry over the network yet, so there is nobody to log in to.
+pub(super) async fn auth(JsonBody(auth): JsonBody<AuthConfig>) -> Result<Response, ApiError> {
+    let server = if auth.serveraddress.is_empty() {
+        "the default registry".to_owned()
+    } else {
+        auth.serveraddress
+    };
+    Err(DaemonError::Unsupported(format!(
+        "logging in to {server}: registries over the network"
+    ))
+    .into())
+}

@@ -1,0 +1,53 @@
+//! Volumes.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::api::body::JsonBody;
+use crate::api::error::ApiError;
+use crate::api::query::Query;
+use crate::api::types::CreateVolume;
+use crate::daemon::Filters;
+
+use super::Shared;
+
+pub(super) async fn list(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {
+    let filters = Filters::parse(
+        query.get("filters"),
+        &["dangling", "driver", "label", "label!", "name"],
+    )?;
+    Ok(Json(daemon.list_volumes(filters).await?).into_response())
+}
+
+pub(super) async fn inspect(
+    State(daemon): Shared,
+    Path(name): Path<String>,
+) -> Result<Response, ApiError> {
+    Ok(Json(daemon.inspect_volume(&name).await?).into_response())
+}
+
+pub(super) async fn create(
+    State(daemon): Shared,
+    JsonBody(request): JsonBody<CreateVolume>,
+) -> Result<Response, ApiError> {
+    Ok((
+        StatusCode::CREATED,
+        Json(daemon.create_volume(request).await?),
+    )
+        .into_response())
+}
+
+pub(super) async fn remove(
+    State(daemon): Shared,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    daemon.remove_volume(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn prune(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {
+    let filters = Filters::parse(query.get("filters"), &["all", "label", "label!"])?;
+    Ok(Json(daemon.prune_volumes(filters).await?).into_response())
+}

@@ -1,0 +1,179 @@
+//! `quai engine`: opens the daemon, listens, serves until it is told to stop.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::Request;
+use axum::response::IntoResponse;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::daemon::{Config, Daemon, DaemonError, Host};
+
+use super::{routes, version};
+
+/// An engine that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The state cannot be opened.
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The process id cannot be written.
+    #[error("cannot write {}: {source}", .path.display())]
+    Pidfile {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Signals cannot be received.
+    #[error("cannot receive signals: {0}")]
+    Signals(std::io::Error),
+}
+
+enum Listener {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+}
+
+/// Serves until SIGTERM or SIGINT. Containers go on.
+pub async fn run(config: Config, mut ready: impl FnMut(&str)) -> Result<(), ServeError> {
+    let mut listeners = Vec::new();
+    for host in &config.hosts {
+        listeners.push(listen(host).await?);
+    }
+    let pidfile = config.pidfile.clone();
+    let daemon = Daemon::open(config).await?;
+    if let Some(path) = &pidfile {
+        std::fs::write(path, format!("{}\n", std::process::id())).map_err(|source| {
+            ServeError::Pidfile {
+                path: path.clone(),
+                source,
+            }
+        })?;
+    }
+    let router = routes::router(Arc::clone(&daemon));
+    let mut sockets = Vec::new();
+    for (address, listener, socket) in listeners {
+        tokio::spawn(accept(listener, router.clone()));
+        ready(&address);
+        sockets.extend(socket);
+    }
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    for path in sockets.iter().chain(&pidfile) {
+        // Somebody else may have removed it already.
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
+}
+
+/// Opens a listening socket; gives how it is called, and the file to remove at the end.
+async fn listen(host: &Host) -> Result<(String, Listener, Option<PathBuf>), ServeError> {
+    let (address, listener, socket) = match host {
+        Host::Unix(path) => {
+            let address = path.display().to_string();
+            let listener = bind_unix(path).map(Listener::Unix);
+            (address, listener, Some(path.clone()))
+        }
+        Host::Tcp(address) => (
+            address.clone(),
+            TcpListener::bind(address).await.map(Listener::Tcp),
+            None,
+        ),
+        Host::Fd(fd) => (format!("fd {fd}"), inherited(*fd).map(Listener::Unix), None),
+    };
+    let listener = listener.map_err(|source| ServeError::Listen {
+        address: address.clone(),
+        source,
+    })?;
+    Ok((address, listener, socket))
+}
+
+/// Binds a socket file; one that nobody listens on any more is replaced.
+fn bind_unix(path: &Path) -> std::io::Result<UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir)?;
+    }
+    if path.exists() {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::AddrInUse,
+                "another engine answers there",
+            ));
+        }
+        std::fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+fn inherited(fd: i32) -> std::io::Result<UnixListener> {
+    let owned = kernel::inherited::inherited(fd).map_err(|error| error.source)?;
+    let listener = std::os::unix::net::UnixListener::from(owned);
+    listener.set_nonblocking(true)?;
+    UnixListener::from_std(listener)
+}
+
+async fn accept(listener: Listener, router: axum::Router) {
+    loop {
+        let accepted = match &listener {
+            Listener::Unix(listener) => listener
+                .accept()
+                .await
+                .map(|(stream, _)| serve(stream, &router)),
+            Listener::Tcp(listener) => listener
+                .accept()
+                .await
+                .map(|(stream, _)| serve(stream, &router)),
+        };
+        if let Err(error) = accepted {
+            // Out of descriptors, most likely: waiting gives connections the time to end.
+            tracing::warn!("cannot accept a connection: {error}");
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+}
+
+fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: &axum::Router) {
+    let inner = TowerToHyperService::new(router.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let inner = inner.clone();
+        async move {
+            match version::strip(request.uri()) {
+                Ok(uri) => *request.uri_mut() = uri,
+                Err(error) => return Ok(error.into_response()),
+            }
+            inner.call(request.map(Body::new)).await
+        }
+    });
+    tokio::spawn(async move {
+        let connection = http1::Builder::new()
+            .half_close(true)
+            .serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = connection.with_upgrades().await {
+            tracing::debug!("a connection ended: {error}");
+        }
+    });
+}

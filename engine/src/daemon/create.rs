@@ -1,0 +1,398 @@
+//! `create`: a request and an image become a record. No process exists yet.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::api::types::{
+    ContainerConfig, ContainerCreated, CreateContainer, Empty, HealthConfig, HostConfig,
+};
+use crate::image::Image;
+use crate::oci::RunConfig;
+
+use super::container::{Container, ContainerRecord, State};
+use super::{Daemon, DaemonError, names};
+
+impl Daemon {
+    /// Creates a container.
+    pub async fn create(
+        self: &Arc<Self>,
+        name: Option<String>,
+        request: CreateContainer,
+    ) -> Result<ContainerCreated, DaemonError> {
+        self.block(move |daemon| daemon.create_now(name, request))
+            .await
+    }
+
+    fn create_now(
+        self: &Arc<Self>,
+        name: Option<String>,
+        request: CreateContainer,
+    ) -> Result<ContainerCreated, DaemonError> {
+        let CreateContainer {
+            mut config,
+            mut host_config,
+            networking_config,
+        } = request;
+        if config.image.is_empty() {
+            return Err(DaemonError::Invalid("no image specified".into()));
+        }
+        let image = Image::find(&self.store, &config.image)?;
+        let warnings = check(&host_config)?;
+        merge(&mut config, &image.config.config);
+        if config.cmd.as_ref().is_none_or(Vec::is_empty)
+            && config.entrypoint.as_ref().is_none_or(Vec::is_empty)
+        {
+            return Err(DaemonError::Invalid("no command specified".into()));
+        }
+        fill(&mut host_config);
+        let id = names::random_id();
+        if config.hostname.is_empty()
+            && host_config.uts_mode != "host"
+            && host_config.network_mode != "host"
+        {
+            config.hostname = id[..12].to_owned();
+        }
+        let mut record = ContainerRecord {
+            name: String::new(),
+            created: Timestamp::now(),
+            image_id: image.id.clone(),
+            layers: image.chains(),
+            mounts: Vec::new(),
+            published: std::collections::BTreeMap::new(),
+            endpoints: std::collections::BTreeMap::new(),
+            state: State::Created {
+                error: String::new(),
+                code: 0,
+            },
+            restart_count: 0,
+            stopped_by_hand: false,
+            config,
+            host_config,
+            id,
+        };
+        record.endpoints = self.wanted_endpoints(&record, networking_config.endpoints_config)?;
+        let container = self.reserve(name, record)?;
+        let finished = self.finish(&container, &image);
+        if let Err(error) = finished {
+            self.containers
+                .write()
+                .expect("no panic while holding it")
+                .remove(&container.id);
+            if let Err(second) = self.records.remove(&container.id) {
+                tracing::warn!("{second}");
+            }
+            return Err(error);
+        }
+        self.tell(&container.record(), "create", &[]);
+        Ok(ContainerCreated {
+            id: container.id.clone(),
+            warnings,
+        })
+    }
+
+    /// Takes the name and makes the container visible: of two that want one name, one wins.
+    fn reserve(
+        &self,
+        name: Option<String>,
+        mut record: ContainerRecord,
+    ) -> Result<Arc<Container>, DaemonError> {
+        let mut containers = self.containers.write().expect("no panic while holding it");
+        let holder = |name: &str| {
+            containers
+                .values()
+                .find(|other| other.lock().record.name == name)
+        };
+        record.name = match name
+            .as_deref()
+            .map(|name| name.strip_prefix('/').unwrap_or(name))
+        {
+            None | Some("") => names::random(|name| holder(name).is_some()),
+            Some(name) => {
+                check_name(name)?;
+                if let Some(other) = holder(name) {
+                    return Err(name_taken(name, &other.id));
+                }
+                name.to_owned()
+            }
+        };
+        let container = Arc::new(Container::new(record));
+        containers.insert(container.id.clone(), Arc::clone(&container));
+        Ok(container)
+    }
+
+    /// Makes the writable layer and the volumes, then the record: its presence says that all is there.
+    fn finish(&self, container: &Arc<Container>, image: &Image) -> Result<(), DaemonError> {
+        let dir = self.container_dir(&container.id);
+        for part in ["upper", "work"] {
+            let path = dir.join(part);
+            std::fs::create_dir_all(&path)
+                .map_err(DaemonError::io(format!("make {}", path.display())))?;
+        }
+        self.copy_root_attributes(image, &dir.join("upper"))?;
+        let mounts = self.resolve_mounts(&container.record(), image)?;
+        container.lock().record.mounts = mounts;
+        self.save(container)
+    }
+
+    /// The root directory of an overlay is its upper directory, so that one gets the image's mode and owner.
+    fn copy_root_attributes(
+        &self,
+        image: &Image,
+        upper: &std::path::Path,
+    ) -> Result<(), DaemonError> {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+        let Some(top) = image.lowers(&self.store)?.into_iter().next() else {
+            return Ok(());
+        };
+        let fail = || DaemonError::io(format!("prepare {}", upper.display()));
+        let metadata = std::fs::metadata(&top).map_err(fail())?;
+        chown(upper, Some(metadata.uid()), Some(metadata.gid())).map_err(fail())?;
+        let permissions = std::fs::Permissions::from_mode(metadata.mode() & 0o7777);
+        std::fs::set_permissions(upper, permissions).map_err(fail())
+    }
+
+    /// Gives a container another name.
+    pub async fn rename(self: &Arc<Self>, text: &str, name: &str) -> Result<(), DaemonError> {
+        let container = self.container(text)?;
+        let name = name.strip_prefix('/').unwrap_or(name).to_owned();
+        check_name(&name)?;
+        let old = {
+            let containers = self.containers.write().expect("no panic while holding it");
+            let holder = containers
+                .values()
+                .find(|other| other.lock().record.name == name);
+            if let Some(other) = holder {
+                return Err(name_taken(&name, &other.id));
+            }
+            std::mem::replace(&mut container.lock().record.name, name)
+        };
+        self.block(move |daemon| {
+            daemon.save(&container)?;
+            daemon.tell(
+                &container.record(),
+                "rename",
+                &[("oldName", format!("/{old}"))],
+            );
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn check_name(name: &str) -> Result<(), DaemonError> {
+    if names::is_valid(name) {
+        return Ok(());
+    }
+    Err(DaemonError::Invalid(format!(
+        "Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+    )))
+}
+
+fn name_taken(name: &str, holder: &str) -> DaemonError {
+    DaemonError::Conflict(format!(
+        "Conflict. The container name \"/{name}\" is already in use by container \"{holder}\". \
+         You have to remove (or rename) that container to be able to reuse that name."
+    ))
+}
+
+/// What the request leaves out comes from the image.
+fn merge(config: &mut ContainerConfig, image: &RunConfig) {
+    if config.user.is_empty() {
+        config.user.clone_from(&image.user);
+    }
+    if config.working_dir.is_empty() {
+        config.working_dir.clone_from(&image.working_dir);
+    }
+    if config.stop_signal.is_empty() {
+        config.stop_signal.clone_from(&image.stop_signal);
+    }
+    // A new entry point does not get the old one's arguments.
+    if config.entrypoint.is_none() {
+        config.entrypoint.clone_from(&image.entrypoint);
+        if config.cmd.as_ref().is_none_or(Vec::is_empty) {
+            config.cmd.clone_from(&image.cmd);
+        }
+    } else if config.entrypoint.as_deref() == Some(&[String::new()]) {
+        config.entrypoint = None;
+    }
+    let name = |variable: &str| {
+        variable
+            .split_once('=')
+            .map_or(variable, |(name, _)| name)
+            .to_owned()
+    };
+    let given: Vec<String> = config.env.iter().map(|variable| name(variable)).collect();
+    let inherited = image
+        .env
+        .iter()
+        .flatten()
+        .filter(|variable| !given.contains(&name(variable)));
+    config.env.extend(inherited.cloned());
+    for (label, value) in image.labels.iter().flatten() {
+        config
+            .labels
+            .entry(label.clone())
+            .or_insert_with(|| value.clone());
+    }
+    for port in image.exposed_ports.iter().flat_map(|ports| ports.keys()) {
+        config.exposed_ports.entry(port.clone()).or_insert(Empty {});
+    }
+    if let Some(volumes) = &image.volumes {
+        let wanted = config.volumes.get_or_insert_default();
+        wanted.extend(volumes.keys().map(|path| (path.clone(), Empty {})));
+    }
+    if config
+        .healthcheck
+        .as_ref()
+        .is_none_or(|check| check.test.is_empty())
+        && let Some(check) = &image.healthcheck
+        && let Ok(check) = serde_json::from_value::<HealthConfig>(check.clone())
+    {
+        config.healthcheck = Some(check);
+    }
+}
+
+/// Docker writes these words into the record when the client left them out.
+fn fill(host: &mut HostConfig) {
+    let default = |field: &mut String, word: &str| {
+        if field.is_empty() {
+            word.clone_into(field);
+        }
+    };
+    default(&mut host.network_mode, "bridge");
+    if host.network_mode == "default" {
+        host.network_mode = "bridge".to_owned();
+    }
+    default(&mut host.ipc_mode, "private");
+    default(&mut host.cgroupns_mode, "private");
+    default(&mut host.restart_policy.name, "no");
+    default(&mut host.log_config.kind, "json-file");
+    default(&mut host.runtime, "quai");
+    if host.shm_size == 0 {
+        host.shm_size = 64 << 20;
+    }
+}
+
+/// Refuses what this engine cannot do, rather than forgetting it.
+fn check(host: &HostConfig) -> Result<Vec<String>, DaemonError> {
+    for (field, value) in &host.rest {
+        if !is_nothing(value) {
+            return Err(DaemonError::Unsupported(format!("HostConfig.{field}")));
+        }
+    }
+    let unsupported = [
+        (
+            "--link",
+            host.links.as_ref().is_some_and(|links| !links.is_empty()),
+        ),
+        ("--storage-opt", !host.storage_opt.is_empty()),
+        (
+            "--volume-driver",
+            !matches!(host.volume_driver.as_str(), "" | "local"),
+        ),
+        ("--cgroup-parent", !host.cgroup_parent.is_empty()),
+        ("--cpu-rt-period", host.cpu_realtime_period != 0),
+        ("--cpu-rt-runtime", host.cpu_realtime_runtime != 0),
+    ];
+    if let Some((flag, _)) = unsupported.iter().find(|(_, asked)| *asked) {
+        return Err(DaemonError::Unsupported((*flag).to_owned()));
+    }
+    if !matches!(host.log_config.kind.as_str(), "" | "json-file" | "none") {
+        return Err(DaemonError::Unsupported(format!(
+            "logging driver {:?}",
+            host.log_config.kind
+        )));
+    }
+    if !matches!(
+        host.restart_policy.name.as_str(),
+        "" | "no" | "always" | "on-failure" | "unless-stopped"
+    ) {
+        let text = format!(
+            "invalid restart policy: unknown policy '{}'",
+            host.restart_policy.name
+        );
+        return Err(DaemonError::Invalid(text));
+    }
+    if host.auto_remove && !matches!(host.restart_policy.name.as_str(), "" | "no") {
+        return Err(DaemonError::Invalid(
+            "can't create 'AutoRemove' container with restart policy".into(),
+        ));
+    }
+    if host.memory != 0 && host.memory < 6 << 20 {
+        return Err(DaemonError::Invalid(
+            "Minimum memory limit allowed is 6MB".into(),
+        ));
+    }
+    if !matches!(host.runtime.as_str(), "" | "quai" | "runc") {
+        return Err(DaemonError::Invalid(format!(
+            "unknown or invalid runtime name: {}",
+            host.runtime
+        )));
+    }
+    Ok(Vec::new())
+}
+
+fn is_nothing(value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.iter().all(is_nothing),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(true) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image() -> RunConfig {
+        RunConfig {
+            env: Some(vec!["PATH=/bin".into(), "A=image".into()]),
+            entrypoint: Some(vec!["/entry".into()]),
+            cmd: Some(vec!["default".into()]),
+            ..RunConfig::default()
+        }
+    }
+
+    #[test]
+    fn the_requests_variables_win() {
+        let mut config = ContainerConfig {
+            env: vec!["A=mine".into()],
+            ..ContainerConfig::default()
+        };
+        merge(&mut config, &image());
+        assert_eq!(config.env, ["A=mine", "PATH=/bin"]);
+    }
+
+    #[test]
+    fn an_own_entry_point_forgets_the_images_arguments() {
+        let mut config = ContainerConfig {
+            entrypoint: Some(vec!["sh".into()]),
+            ..ContainerConfig::default()
+        };
+        merge(&mut config, &image());
+        assert_eq!(config.cmd, None);
+        let mut config = ContainerConfig {
+            cmd: Some(vec!["x".into()]),
+            ..ContainerConfig::default()
+        };
+        merge(&mut config, &image());
+        assert_eq!(config.entrypoint.unwrap(), ["/entry"]);
+        assert_eq!(config.cmd.unwrap(), ["x"]);
+    }
+
+    #[test]
+    fn unknown_wishes_are_refused_unless_empty() {
+        let mut host = HostConfig::default();
+        host.rest
+            .insert("Annotations".into(), serde_json::json!({}));
+        assert!(check(&host).is_ok());
+        host.rest
+            .insert("DeviceRequests".into(), serde_json::json!([{"Count": 1}]));
+        assert!(matches!(check(&host), Err(DaemonError::Unsupported(_))));
+    }
+}

@@ -1,0 +1,145 @@
+//! Why the daemon did not do what it was asked. `api/error.rs` turns the kind into an HTTP status.
+
+use crate::image::{AddError, BadReference, ImageError};
+use crate::network::bridge::NetworkError;
+use crate::network::ipam::IpamError;
+use crate::runtime::client::ShimError;
+use crate::runtime::handshake::{Refusal, RefusalKind};
+use crate::runtime::launch::LaunchError;
+use crate::store::StoreError;
+
+/// A refusal or a failure. Wording follows Docker where clients match on it.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// No such object: `container`, `image`, `network`, `volume`, `exec instance`.
+    #[error("No such {what}: {name}")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// Docker's wording for networks and volumes.
+    #[error("{0}")]
+    NotFoundText(String),
+    /// The request is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// It is not possible in this state.
+    #[error("{0}")]
+    Conflict(String),
+    /// It is not allowed for this object.
+    #[error("{0}")]
+    Forbidden(String),
+    /// Nothing had to be done.
+    #[error("{0}")]
+    NotModified(&'static str),
+    /// Docker can do it, this engine cannot.
+    #[error("{0} is not supported by this engine")]
+    Unsupported(String),
+    /// The image name is wrong.
+    #[error(transparent)]
+    Reference(#[from] BadReference),
+    /// The image cannot be used.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The image cannot be made.
+    #[error(transparent)]
+    Add(#[from] AddError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The container cannot be prepared.
+    #[error("failed to create task for container: {0}")]
+    Launch(#[from] LaunchError),
+    /// The shim refused or is gone.
+    #[error(transparent)]
+    Shim(#[from] ShimError),
+    /// The network failed.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// No address is left, or it is taken.
+    #[error(transparent)]
+    Ipam(#[from] IpamError),
+    /// The disk said no.
+    #[error("cannot {action}: {source}")]
+    Io {
+        /// What was tried.
+        action: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A system call said no.
+    #[error(transparent)]
+    Sys(#[from] kernel::error::SysError),
+    /// A part of the daemon ended in a panic.
+    #[error("the engine failed inside: {0}")]
+    Panic(String),
+}
+
+/// What kind of answer an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// 304.
+    NotModified,
+    /// 400.
+    Invalid,
+    /// 403.
+    Forbidden,
+    /// 404.
+    NotFound,
+    /// 409.
+    Conflict,
+    /// 500.
+    Failed,
+    /// 501.
+    Unsupported,
+}
+
+impl DaemonError {
+    /// An object that does not exist.
+    pub(crate) fn not_found(what: &'static str, name: impl Into<String>) -> Self {
+        Self::NotFound {
+            what,
+            name: name.into(),
+        }
+    }
+
+    /// A failed file operation.
+    pub(crate) fn io(action: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io {
+            action: action.into(),
+            source,
+        }
+    }
+
+    /// What kind of answer it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotFound { .. }
+            | Self::NotFoundText(_)
+            | Self::Image(ImageError::NotFound(_)) => ErrorKind::NotFound,
+            Self::Invalid(_) | Self::Reference(_) | Self::Add(AddError::Change(_)) => {
+                ErrorKind::Invalid
+            }
+            Self::Image(ImageError::Reference(_) | ImageError::Ambiguous(_)) => ErrorKind::Invalid,
+            Self::Conflict(_) => ErrorKind::Conflict,
+            Self::Forbidden(_) => ErrorKind::Forbidden,
+            Self::NotModified(_) => ErrorKind::NotModified,
+            Self::Unsupported(_) => ErrorKind::Unsupported,
+            Self::Launch(LaunchError::Plan(_)) => ErrorKind::Invalid,
+            Self::Launch(LaunchError::Refused(refusal)) => refusal_kind(refusal),
+            Self::Shim(ShimError::Refused(refusal)) => refusal_kind(refusal),
+            _ => ErrorKind::Failed,
+        }
+    }
+}
+
+fn refusal_kind(refusal: &Refusal) -> ErrorKind {
+    match refusal.kind {
+        RefusalKind::Invalid => ErrorKind::Invalid,
+        RefusalKind::NotFound => ErrorKind::NotFound,
+        RefusalKind::Conflict => ErrorKind::Conflict,
+        RefusalKind::Failed => ErrorKind::Failed,
+    }
+}

@@ -1,0 +1,99 @@
+//! The `filters` parameter of list routes.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::DaemonError;
+
+/// Filters by key; a value matches when any of its alternatives does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filters(BTreeMap<String, Vec<String>>);
+
+impl Filters {
+    /// Reads `{"status":["running"]}` or the older `{"status":{"running":true}}`; only `known` keys are allowed.
+    pub fn parse(text: Option<&str>, known: &[&str]) -> Result<Self, DaemonError> {
+        let Some(text) = text.filter(|text| !text.is_empty()) else {
+            return Ok(Self::default());
+        };
+        let bad = |why: String| DaemonError::Invalid(format!("invalid filter: {why}"));
+        let map: BTreeMap<String, Value> =
+            serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
+        let mut filters = BTreeMap::new();
+        for (key, value) in map {
+            if !known.contains(&key.as_str()) {
+                return Err(DaemonError::Invalid(format!("invalid filter '{key}'")));
+            }
+            let values = match value {
+                Value::Array(list) => list
+                    .into_iter()
+                    .filter_map(|v| v.as_str().map(str::to_owned))
+                    .collect(),
+                Value::Object(set) => set
+                    .into_iter()
+                    .filter(|(_, on)| *on == Value::Bool(true))
+                    .map(|(v, _)| v)
+                    .collect(),
+                other => return Err(bad(other.to_string())),
+            };
+            filters.insert(key, values);
+        }
+        Ok(Self(filters))
+    }
+
+    /// The alternatives of a key; empty when it is not filtered.
+    pub fn get(&self, key: &str) -> &[String] {
+        self.0.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the key is filtered at all.
+    pub fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// Whether an alternative of `key` satisfies `test`, or the key is not filtered.
+    pub fn any(&self, key: &str, test: impl FnMut(&String) -> bool) -> bool {
+        !self.has(key) || self.get(key).iter().any(test)
+    }
+
+    /// Whether the labels satisfy all of `label` (`name` or `name=value`) and none of `label!`.
+    pub fn labels(&self, labels: &BTreeMap<String, String>) -> bool {
+        let has = |wanted: &String| match wanted.split_once('=') {
+            Some((name, value)) => labels.get(name).is_some_and(|found| found == value),
+            None => labels.contains_key(wanted),
+        };
+        self.get("label").iter().all(has) && !self.get("label!").iter().any(has)
+    }
+
+    /// A filter that is true or false.
+    pub fn flag(&self, key: &str) -> Result<Option<bool>, DaemonError> {
+        match self.get(key) {
+            [] => Ok(None),
+            [value] if matches!(value.as_str(), "1" | "true" | "True" | "t") => Ok(Some(true)),
+            [value] if matches!(value.as_str(), "0" | "false" | "False" | "f") => Ok(Some(false)),
+            other => Err(DaemonError::Invalid(format!(
+                "invalid filter '{key}={}'",
+                other.join(",")
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_mean_the_same() {
+        let known = ["status"];
+        let new = Filters::parse(Some(r#"{"status":["running"]}"#), &known).unwrap();
+        let old = Filters::parse(
+            Some(r#"{"status":{"running":true,"exited":false}}"#),
+            &known,
+        )
+        .unwrap();
+        assert_eq!(new, old);
+        assert!(Filters::parse(Some(r#"{"other":["x"]}"#), &known).is_err());
+        assert!(Filters::parse(Some("["), &known).is_err());
+    }
+}

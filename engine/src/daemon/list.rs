@@ -1,0 +1,357 @@
+//! `docker ps`: containers, filtered and described in one line each.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::api::types::{ContainerSummary, Port, SummaryHostConfig, SummaryNetworks};
+use crate::image::Reference;
+use crate::store::tree_size;
+
+use super::container::{ContainerRecord, State};
+use super::inspect::Sizes;
+use super::{Daemon, DaemonError, Filters};
+
+/// Which containers are listed.
+#[derive(Clone, Debug)]
+pub struct ListOptions {
+    /// Not only those that run.
+    pub all: bool,
+    /// The most recent ones, also when they do not run.
+    pub limit: Option<usize>,
+    /// Whether sizes are computed.
+    pub sizes: Sizes,
+    /// Conditions.
+    pub filters: Filters,
+}
+
+/// Filter keys of the list.
+pub const LIST_FILTERS: [&str; 16] = [
+    "ancestor",
+    "before",
+    "expose",
+    "exited",
+    "health",
+    "id",
+    "isolation",
+    "is-task",
+    "label",
+    "name",
+    "network",
+    "publish",
+    "since",
+    "status",
+    "volume",
+    "label!",
+];
+
+impl Daemon {
+    /// Lists containers, the newest first.
+    pub async fn list(
+        self: &Arc<Self>,
+        options: ListOptions,
+    ) -> Result<Vec<ContainerSummary>, DaemonError> {
+        self.block(move |daemon| daemon.list_now(&options)).await
+    }
+
+    fn list_now(&self, options: &ListOptions) -> Result<Vec<ContainerSummary>, DaemonError> {
+        let filters = &options.filters;
+        for word in filters.get("status") {
+            if ![
+                "created",
+                "running",
+                "paused",
+                "restarting",
+                "removing",
+                "exited",
+                "dead",
+            ]
+            .contains(&word.as_str())
+            {
+                return Err(DaemonError::Invalid(format!(
+                    "invalid filter 'status={word}'"
+                )));
+            }
+        }
+        let time_of = |key: &str| match filters.get(key).first() {
+            Some(text) => self
+                .container(text)
+                .map(|container| Some(container.lock().record.created)),
+            None => Ok(None),
+        };
+        let (before, since) = (time_of("before")?, time_of("since")?);
+        let every = options.all
+            || options.limit.is_some()
+            || filters.has("status")
+            || filters.has("exited");
+        let mut records: Vec<_> = self
+            .all_containers()
+            .iter()
+            .map(|container| container.record())
+            .collect();
+        records.sort_by(|a, b| b.created.cmp(&a.created));
+        let images = self.image_names();
+        let chosen = records
+            .into_iter()
+            .filter(|record| {
+                every
+                    || record.state.process().is_some()
+                    || matches!(record.state, State::Restarting(_))
+            })
+            .filter(|record| before.is_none_or(|time| record.created < time))
+            .filter(|record| since.is_none_or(|time| record.created > time))
+            .filter(|record| self.matches(record, filters))
+            .take(options.limit.unwrap_or(usize::MAX));
+        Ok(chosen
+            .map(|record| self.summary(&record, options.sizes, &images))
+            .collect())
+    }
+
+    fn matches(&self, record: &ContainerRecord, filters: &Filters) -> bool {
+        let code = record.state.ended().map(|ended| ended.code.to_string());
+        let ancestor = |wanted: &String| {
+            let image = crate::image::Image::find(&self.store, wanted);
+            image.is_ok_and(|image| {
+                image.id == record.image_id || record.layers.starts_with(&image.chains())
+            })
+        };
+        let mounted = |wanted: &String| {
+            record.mounts.iter().any(|mount| {
+                mount.name == *wanted || mount.destination == *wanted || mount.source == *wanted
+            })
+        };
+        let port = |wanted: &String| wanted.split('/').next().unwrap_or_default().to_owned();
+        let is_port = |known: &String, wanted: &String| port(known) == port(wanted);
+        filters.any("id", |wanted| record.id.starts_with(wanted.as_str()))
+            && filters.any("name", |wanted| name_matches(&record.name, wanted))
+            && filters.any("status", |wanted| record.state.word() == wanted)
+            && filters.any("exited", |wanted| {
+                matches!(record.state, State::Exited(_)) && code.as_ref() == Some(wanted)
+            })
+            && filters.any("ancestor", ancestor)
+            && filters.any("volume", mounted)
+            && filters.any("network", |wanted| {
+                record.endpoints.iter().any(|(name, end)| {
+                    name == wanted || end.network_id.starts_with(wanted.as_str())
+                }) || record.host_config.network_mode == *wanted
+            })
+            && filters.any("publish", |wanted| {
+                record
+                    .host_config
+                    .port_bindings
+                    .keys()
+                    .any(|known| is_port(known, wanted))
+            })
+            && filters.any("expose", |wanted| {
+                record
+                    .config
+                    .exposed_ports
+                    .keys()
+                    .any(|known| is_port(known, wanted))
+            })
+            && filters.any("health", |wanted| wanted == "none")
+            && filters.labels(&record.config.labels)
+    }
+
+    /// One line of the list.
+    pub(crate) fn summary(
+        &self,
+        record: &ContainerRecord,
+        sizes: Sizes,
+        images: &[(crate::oci::Digest, Vec<Reference>)],
+    ) -> ContainerSummary {
+        let size = (sizes == Sizes::Computed)
+            .then(|| tree_size(&self.container_dir(&record.id).join("upper")));
+        let below: u64 = record
+            .layers
+            .iter()
+            .filter_map(|chain| self.store.layer(chain).ok())
+            .map(|l| l.record.size)
+            .sum();
+        let words = record
+            .config
+            .entrypoint
+            .iter()
+            .flatten()
+            .chain(record.config.cmd.iter().flatten());
+        ContainerSummary {
+            id: record.id.clone(),
+            names: vec![format!("/{}", record.name)],
+            image: shown_image(record, images),
+            image_id: record.image_id.to_string(),
+            command: words.map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
+            created: record.created.as_second(),
+            ports: ports(record),
+            size_rw: size.and_then(|size| i64::try_from(size).ok()),
+            size_root_fs: size.and_then(|size| i64::try_from(size + below).ok()),
+            labels: record.config.labels.clone(),
+            state: record.state.word().into(),
+            status: status(&record.state, Timestamp::now()),
+            host_config: SummaryHostConfig {
+                network_mode: record.host_config.network_mode.clone(),
+            },
+            network_settings: SummaryNetworks {
+                networks: record.endpoints.clone(),
+            },
+            mounts: record.mounts.clone(),
+        }
+    }
+}
+
+/// The name that was asked for, as long as it still means that image; then the id.
+fn shown_image(
+    record: &ContainerRecord,
+    images: &[(crate::oci::Digest, Vec<Reference>)],
+) -> String {
+    let asked = &record.config.image;
+    let still = match Reference::parse(asked) {
+        Ok(reference) => images
+            .iter()
+            .any(|(id, names)| *id == record.image_id && names.contains(&reference)),
+        Err(_) => true,
+    };
+    if still {
+        asked.clone()
+    } else {
+        record.image_id.to_string()
+    }
+}
+
+fn quoted(word: &str) -> String {
+    if word.contains(' ') {
+        format!("'{word}'")
+    } else {
+        word.to_owned()
+    }
+}
+
+/// A name matches as a text, with or without its slash, or as the simple patterns `^…` and `…$` that people use.
+fn name_matches(name: &str, wanted: &str) -> bool {
+    let (start, rest) = wanted
+        .strip_prefix('^')
+        .map_or((false, wanted), |rest| (true, rest));
+    let (end, core) = rest
+        .strip_suffix('$')
+        .map_or((false, rest), |core| (true, core));
+    let core = core.strip_prefix('/').unwrap_or(core);
+    match (start, end) {
+        (true, true) => name == core,
+        (true, false) => name.starts_with(core),
+        (false, true) => name.ends_with(core),
+        (false, false) => name.contains(core),
+    }
+}
+
+fn ports(record: &ContainerRecord) -> Vec<Port> {
+    if record.state.process().is_none() {
+        return Vec::new();
+    }
+    let split = |text: &str| {
+        let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        Some((port.parse::<u16>().ok()?, protocol.to_owned()))
+    };
+    let mut ports = Vec::new();
+    for (port, bindings) in &record.published {
+        let Some((private_port, protocol)) = split(port) else {
+            continue;
+        };
+        for binding in bindings {
+            let ip = if binding.host_ip.is_empty() {
+                "0.0.0.0"
+            } else {
+                &binding.host_ip
+            };
+            let public_port = binding.host_port.parse().ok();
+            ports.push(Port {
+                ip: ip.into(),
+                private_port,
+                public_port,
+                protocol: protocol.clone(),
+            });
+        }
+    }
+    for port in record.config.exposed_ports.keys() {
+        let Some((private_port, protocol)) = split(port) else {
+            continue;
+        };
+        if !ports
+            .iter()
+            .any(|known| known.private_port == private_port && known.protocol == protocol)
+        {
+            ports.push(Port {
+                private_port,
+                protocol,
+                ..Port::default()
+            });
+        }
+    }
+    ports.sort();
+    ports
+}
+
+/// For people: `Up 3 minutes`, `Exited (0) 2 hours ago`.
+fn status(state: &State, now: Timestamp) -> String {
+    let since = |time: Timestamp| age(now.as_second() - time.as_second());
+    match state {
+        State::Created { .. } => "Created".into(),
+        State::Running(running) => format!("Up {}", since(running.since)),
+        State::Paused(running) => format!("Up {} (Paused)", since(running.since)),
+        State::Restarting(ended) => format!(
+            "Restarting ({}) {} ago",
+            ended.code,
+            since(ended.finished_at)
+        ),
+        State::Exited(ended) => format!("Exited ({}) {} ago", ended.code, since(ended.finished_at)),
+    }
+}
+
+/// A duration as Docker's client words it.
+fn age(seconds: i64) -> String {
+    let (minute, hour, day) = (60, 3600, 86_400);
+    match seconds {
+        ..1 => "Less than a second".into(),
+        1 => "1 second".into(),
+        2..60 => format!("{seconds} seconds"),
+        60..120 => "About a minute".into(),
+        120..2760 => format!("{} minutes", seconds / minute),
+        2760..5400 => "About an hour".into(),
+        5400..172_800 => format!("{} hours", (seconds + hour / 2) / hour),
+        172_800..1_209_600 => format!("{} days", seconds / day),
+        1_209_600..5_184_000 => format!("{} weeks", seconds / (7 * day)),
+        5_184_000..63_072_000 => format!("{} months", seconds / (30 * day)),
+        _ => format!("{} years", seconds / (365 * day)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_read_as_dockers() {
+        for (seconds, text) in [
+            (0, "Less than a second"),
+            (59, "59 seconds"),
+            (90, "About a minute"),
+            (300, "5 minutes"),
+            (3600, "About an hour"),
+            (7200, "2 hours"),
+            (3 * 86_400, "3 days"),
+        ] {
+            assert_eq!(age(seconds), text);
+        }
+    }
+
+    #[test]
+    fn names_match_as_people_write_them() {
+        for (wanted, matches) in [
+            ("web", true),
+            ("^web$", false),
+            ("^/web1$", true),
+            ("b1$", true),
+            ("x", false),
+        ] {
+            assert_eq!(name_matches("web1", wanted), matches, "{wanted}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The owner of all state: containers, images by name, volumes, networks, events.
+//!
+//! One [`Daemon`] per process. Its methods are the Docker API's verbs; `api` only translates. Blocking work (disk,
+//! shims, netlink) goes through [`Daemon::block`]; locks are short and never held across an await. Containers belong
+//! to their shims, so a daemon may die and come back: `recover` finds them again.
+
+mod config;
+mod error;
+mod events;
+mod filters;
+mod names;
+
+mod attach;
+mod container;
+mod create;
+mod exec;
+mod exits;
+mod frames;
+mod inspect;
+mod list;
+mod logs;
+mod recover;
+mod remove;
+mod start;
+mod stop;
+mod wish;
+
+mod image_remove;
+mod images;
+mod links;
+mod networks;
+mod pull;
+mod system;
+mod volume_seed;
+mod volumes;
+
+pub use attach::{AttachOptions, Attached};
+pub use config::{Config, ConfigError, EngineArgs, Host};
+pub use error::{DaemonError, ErrorKind};
+pub use filters::Filters;
+pub use frames::{Output, StreamReader, StreamWriter};
+pub use image_remove::Force;
+pub use images::IMAGE_FILTERS;
+pub use inspect::Sizes;
+pub use list::{LIST_FILTERS, ListOptions};
+pub use logs::{LogLine, LogOptions};
+pub use pull::ProgressSink;
+pub use remove::RemoveOptions;
+pub use stop::WaitCondition;
+pub use system::{API_VERSION, EVENT_FILTERS, MIN_API_VERSION, event_matches, parse_time};
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, RwLock};
+
+use kernel::lock::FileLock;
+
+use crate::runtime::launch::Paths;
+use crate::runtime::stage::Stage;
+use crate::store::{Records, Store};
+
+use container::{Container, ContainerRecord};
+
+/// The engine's state.
+#[derive(Debug)]
+pub struct Daemon {
+    config: Config,
+    id: String,
+    stage: Stage,
+    paths: Paths,
+    store: Store,
+    records: Records<ContainerRecord>,
+    containers: RwLock<BTreeMap<String, Arc<Container>>>,
+    execs: Mutex<BTreeMap<String, Arc<exec::Exec>>>,
+    events: events::Events,
+    volumes: volumes::Volumes,
+    networks: networks::Networks,
+    /// One change of image names at a time.
+    naming: tokio::sync::Mutex<()>,
+    _lock: FileLock,
+}
+
+impl Daemon {
+    /// Opens the data root, and finds the containers that a former daemon started.
+    pub async fn open(config: Config) -> Result<Arc<Self>, DaemonError> {
+        let daemon = tokio::task::spawn_blocking(move || Self::load(config))
+            .await
+            .map_err(|error| DaemonError::Panic(error.to_string()))??;
+        let daemon = Arc::new(daemon);
+        daemon.recover().await;
+        Ok(daemon)
+    }
+
+    fn load(config: Config) -> Result<Self, DaemonError> {
+        let (root, exec_root) = (&config.data_root, &config.exec_root);
+        for dir in [root, exec_root] {
+            std::fs::create_dir_all(dir)
+                .map_err(DaemonError::io(format!("make {}", dir.display())))?;
+        }
+        let lock = FileLock::try_now(&root.join("engine.lock")).map_err(|error| {
+            match error.source.kind() {
+                std::io::ErrorKind::WouldBlock => DaemonError::Conflict(format!(
+                    "another engine already uses {}: stop it, or choose another --data-root",
+                    root.display()
+                )),
+                _ => error.into(),
+            }
+        })?;
+        let mut store = Store::open(root)?;
+        if let Some(catalogue) = &config.catalogue {
+            store = store.on_catalogue(Store::open_existing(catalogue)?);
+        }
+        let executable =
+            std::env::current_exe().map_err(DaemonError::io("find the engine's own executable"))?;
+        Ok(Self {
+            id: load_id(&root.join("engine-id"))?,
+            stage: config
+                .stage_pid
+                .map_or(Stage::Host, |pid| Stage::Inner { pid }),
+            paths: Paths {
+                exec_root: exec_root.clone(),
+                executable,
+            },
+            records: Records::open(&root.join("containers"))?,
+            containers: RwLock::default(),
+            execs: Mutex::default(),
+            events: events::Events::open(root)?,
+            volumes: volumes::Volumes::open(&root.join("volumes"))?,
+            networks: networks::Networks::open(&root.join("networks.json"))?,
+            naming: tokio::sync::Mutex::default(),
+            store,
+            config,
+            _lock: lock,
+        })
+    }
+
+    /// Runs blocking work on a thread made for it.
+    async fn block<T, F>(self: &Arc<Self>, work: F) -> Result<T, DaemonError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Arc<Self>) -> Result<T, DaemonError> + Send + 'static,
+    {
+        let daemon = Arc::clone(self);
+        tokio::task::spawn_blocking(move || work(&daemon))
+            .await
+            .map_err(|error| DaemonError::Panic(error.to_string()))?
+    }
+
+    /// The folder that clients' paths are resolved in: the root of the machine, or of this host.
+    fn machine_root(&self) -> PathBuf {
+        match self.stage {
+            Stage::Host => PathBuf::from("/"),
+            Stage::Inner { pid } => PathBuf::from(format!("/proc/{pid}/root")),
+        }
+    }
+}
+
+/// The engine's own id, made once.
+fn load_id(path: &std::path::Path) -> Result<String, DaemonError> {
+    if let Ok(id) = std::fs::read_to_string(path)
+        && !id.trim().is_empty()
+    {
+        return Ok(id.trim().to_owned());
+    }
+    let hex = names::random_id();
+    let id = [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..32],
+    ]
+    .join("-");
+    crate::store::write_atomically(path, id.as_bytes())?;
+    Ok(id)
+}

@@ -1,0 +1,385 @@
+//! A record becomes the runtime's wish: everything resolved, nothing decided twice.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::api::types::{HostConfig, MountPoint};
+use crate::runtime::request::{
+    Access, CapabilitySpec, DeviceSpec, InitProcess, LogSpec, MountSource, MountSpec, Namespaces,
+    ProcessSpec, Resources, Rlimit, Root, RunRequest, SeccompSpec, Sharing, Stdin, TerminalSize,
+    Writable,
+};
+use crate::store::OverlayPlan;
+
+use super::container::ContainerRecord;
+use super::{Daemon, DaemonError};
+
+/// The period that `--cpus` is measured in, microseconds.
+const CPU_PERIOD: i64 = 100_000;
+
+impl Daemon {
+    /// What the runtime is asked for this container.
+    pub(crate) fn wish(&self, record: &ContainerRecord) -> Result<RunRequest, DaemonError> {
+        let (config, host) = (&record.config, &record.host_config);
+        let dir = self.container_dir(&record.id);
+        let mut lowers = Vec::new();
+        for chain in record.layers.iter().rev() {
+            lowers.push(self.store.layer(chain)?.tree);
+        }
+        let overlay = OverlayPlan::new(lowers, &dir);
+        let mut mounts: Vec<MountSpec> = record.mounts.iter().map(mount_spec).collect();
+        mounts.extend(self.tmpfs_mounts(host));
+        // A mount below another one comes after it.
+        mounts.sort_by_key(|mount| {
+            mount
+                .target
+                .split('/')
+                .filter(|part| !part.is_empty())
+                .count()
+        });
+        if !host.network_mode.starts_with("container:") {
+            for name in ["hosts", "hostname", "resolv.conf"] {
+                let target = format!("/etc/{name}");
+                if !mounts.iter().any(|mount| mount.target == target) {
+                    mounts.push(MountSpec {
+                        target,
+                        source: MountSource::Engine(dir.join(name)),
+                        access: Access::ReadWrite,
+                    });
+                }
+            }
+        }
+        Ok(RunRequest {
+            id: record.id.clone(),
+            hostname: if host.uts_mode == "host" {
+                String::new()
+            } else {
+                config.hostname.clone()
+            },
+            domainname: config.domainname.clone(),
+            root: Root {
+                lower: overlay.lowers,
+                writable: Some(Writable {
+                    upper: overlay.upper,
+                    work: overlay.work,
+                }),
+                access: access(host.readonly_rootfs),
+            },
+            process: self.process(record)?,
+            init: if host.init == Some(true) {
+                InitProcess::Reaper
+            } else {
+                InitProcess::Program
+            },
+            namespaces: self.namespaces(host)?,
+            mounts,
+            shm_size: u64::try_from(host.shm_size).unwrap_or(0),
+            resources: resources(host),
+            devices: devices(host),
+            sysctls: host.sysctls.clone(),
+            masked_paths: host.masked_paths.clone(),
+            readonly_paths: host.readonly_paths.clone(),
+            log: self.log_spec(record)?,
+        })
+    }
+
+    fn process(&self, record: &ContainerRecord) -> Result<ProcessSpec, DaemonError> {
+        let (config, host) = (&record.config, &record.host_config);
+        let argv = [
+            config.entrypoint.clone().unwrap_or_default(),
+            config.cmd.clone().unwrap_or_default(),
+        ]
+        .concat();
+        let (seccomp, no_new_privileges) = security(host)?;
+        let [rows, cols] = host.console_size;
+        Ok(ProcessSpec {
+            argv,
+            env: config.env.clone(),
+            cwd: config.working_dir.clone(),
+            user: config.user.clone(),
+            groups: host.group_add.clone().unwrap_or_default(),
+            terminal: config.tty.then_some(TerminalSize { cols, rows }),
+            stdin: match (config.open_stdin, config.stdin_once) {
+                (false, _) => Stdin::Null,
+                (true, true) => Stdin::Once,
+                (true, false) => Stdin::Open,
+            },
+            capabilities: capabilities(host),
+            seccomp,
+            no_new_privileges,
+            rlimits: rlimits(host),
+            oom_score_adj: (host.oom_score_adj != 0).then_some(host.oom_score_adj),
+        })
+    }
+
+    fn namespaces(&self, host: &HostConfig) -> Result<Namespaces, DaemonError> {
+        Ok(Namespaces {
+            pid: self.sharing(&host.pid_mode)?,
+            ipc: self.sharing(&host.ipc_mode)?,
+            uts: self.sharing(&host.uts_mode)?,
+            net: self.sharing(&host.network_mode)?,
+            cgroup: self.sharing(&host.cgroupns_mode)?,
+        })
+    }
+
+    fn sharing(&self, mode: &str) -> Result<Sharing, DaemonError> {
+        match mode.split_once(':') {
+            _ if mode == "host" => Ok(Sharing::Host),
+            Some(("container", other)) => {
+                let other = self.container(other)?;
+                let inner = other.lock();
+                let process = inner.record.state.process();
+                let process = process.ok_or_else(|| {
+                    DaemonError::Conflict(format!(
+                        "cannot join the namespace of a non running container: {}",
+                        other.id
+                    ))
+                })?;
+                Ok(Sharing::Of(process.engine_pid))
+            }
+            _ => Ok(Sharing::New),
+        }
+    }
+
+    fn tmpfs_mounts(&self, host: &HostConfig) -> Vec<MountSpec> {
+        let spec = |target: &String, options: String, access| MountSpec {
+            target: target.clone(),
+            source: MountSource::Tmpfs(options),
+            access,
+        };
+        let short = host
+            .tmpfs
+            .iter()
+            .map(|(target, options)| spec(target, options.clone(), Access::ReadWrite));
+        let long = host
+            .mounts
+            .iter()
+            .flatten()
+            .filter(|mount| mount.kind == "tmpfs")
+            .map(|mount| {
+                let mut words = Vec::new();
+                if let Some(options) = &mount.tmpfs_options {
+                    if options.size_bytes > 0 {
+                        words.push(format!("size={}", options.size_bytes));
+                    }
+                    if options.mode != 0 {
+                        words.push(format!("mode={:o}", options.mode));
+                    }
+                }
+                spec(&mount.target, words.join(","), access(mount.read_only))
+            });
+        short.chain(long).collect()
+    }
+
+    fn log_spec(&self, record: &ContainerRecord) -> Result<LogSpec, DaemonError> {
+        let log = &record.host_config.log_config;
+        if log.kind == "none" {
+            return Ok(LogSpec::None);
+        }
+        let option = |name: &str| {
+            log.config
+                .get(name)
+                .or_else(|| self.config.log_opts.get(name))
+        };
+        let max_file = match option("max-file") {
+            None => 1,
+            Some(text) => text
+                .parse()
+                .map_err(|_| DaemonError::Invalid(format!("invalid value for max-file: {text}")))?,
+        };
+        let max_size = option("max-size").map_or(Ok(0), |text| bytes(text))?;
+        Ok(LogSpec::JsonFile {
+            path: self.log_path(&record.id),
+            max_size,
+            max_file,
+        })
+    }
+
+    /// The log file of a container.
+    pub(crate) fn log_path(&self, id: &str) -> PathBuf {
+        self.container_dir(id).join(format!("{id}-json.log"))
+    }
+}
+
+fn access(read_only: bool) -> Access {
+    if read_only {
+        Access::ReadOnly
+    } else {
+        Access::ReadWrite
+    }
+}
+
+fn mount_spec(mount: &MountPoint) -> MountSpec {
+    let source = PathBuf::from(&mount.source);
+    MountSpec {
+        target: mount.destination.clone(),
+        source: if mount.kind == "bind" {
+            MountSource::Machine(source)
+        } else {
+            MountSource::Engine(source)
+        },
+        access: access(!mount.rw),
+    }
+}
+
+/// `10m`, `512k`, `1g` or plain bytes.
+pub(crate) fn bytes(text: &str) -> Result<u64, DaemonError> {
+    let bad = || DaemonError::Invalid(format!("invalid size: '{text}'"));
+    let lower = text.to_ascii_lowercase();
+    let digits = lower.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let shift = match &lower[digits.len()..] {
+        "" | "b" => 0,
+        "k" | "kb" => 10,
+        "m" | "mb" => 20,
+        "g" | "gb" => 30,
+        _ => return Err(bad()),
+    };
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_shl(shift))
+        .ok_or_else(bad)
+}
+
+/// The options of `--security-opt`; the client puts the text of a profile in place of its path.
+pub(crate) fn security(host: &HostConfig) -> Result<(SeccompSpec, bool), DaemonError> {
+    let mut seccomp = if host.privileged {
+        SeccompSpec::Unconfined
+    } else {
+        SeccompSpec::Usual
+    };
+    let mut no_new_privileges = false;
+    for option in host.security_opt.iter().flatten() {
+        let (key, value) = option.split_once(['=', ':']).unwrap_or((option, "true"));
+        match (key, value) {
+            ("no-new-privileges", "true") => no_new_privileges = true,
+            ("no-new-privileges", "false") => no_new_privileges = false,
+            ("seccomp", "unconfined") => seccomp = SeccompSpec::Unconfined,
+            ("seccomp", "builtin") => seccomp = SeccompSpec::Usual,
+            ("seccomp", profile) => {
+                serde_json::from_str::<serde_json::Value>(profile).map_err(|error| {
+                    DaemonError::Invalid(format!("decoding seccomp profile failed: {error}"))
+                })?;
+                seccomp = SeccompSpec::Profile(profile.to_owned());
+            }
+            ("apparmor", "unconfined") | ("label", "disable") => {}
+            _ => return Err(DaemonError::Unsupported(format!("--security-opt {option}"))),
+        }
+    }
+    Ok((seccomp, no_new_privileges))
+}
+
+fn capabilities(host: &HostConfig) -> CapabilitySpec {
+    if host.privileged {
+        return CapabilitySpec::All;
+    }
+    CapabilitySpec::Usual {
+        add: host.cap_add.clone().unwrap_or_default(),
+        drop: host.cap_drop.clone().unwrap_or_default(),
+    }
+}
+
+fn rlimits(host: &HostConfig) -> Vec<Rlimit> {
+    let limits = host.ulimits.iter().flatten();
+    limits
+        .map(|limit| Rlimit {
+            name: limit.name.clone(),
+            soft: limit.soft,
+            hard: limit.hard,
+        })
+        .collect()
+}
+
+fn devices(host: &HostConfig) -> Vec<DeviceSpec> {
+    let devices = host.devices.iter().flatten();
+    devices
+        .map(|device| DeviceSpec {
+            source: PathBuf::from(&device.path_on_host),
+            target: if device.path_in_container.is_empty() {
+                &device.path_on_host
+            } else {
+                &device.path_in_container
+            }
+            .clone(),
+            permissions: if device.cgroup_permissions.is_empty() {
+                "rwm".into()
+            } else {
+                device.cgroup_permissions.clone()
+            },
+        })
+        .collect()
+}
+
+/// Docker's zeros mean "not set".
+pub(crate) fn resources(host: &HostConfig) -> Resources {
+    let set = |value: i64| (value != 0).then_some(value);
+    let unsigned = |value: i64| u64::try_from(value).ok().filter(|value| *value != 0);
+    let text = |value: &String| (!value.is_empty()).then(|| value.clone());
+    let (quota, period) = match host.nano_cpus {
+        0 => (set(host.cpu_quota), unsigned(host.cpu_period)),
+        nano => (
+            Some(nano * CPU_PERIOD / 1_000_000_000),
+            unsigned(CPU_PERIOD),
+        ),
+    };
+    Resources {
+        memory: set(host.memory),
+        // As Docker does: as much swap as memory, unless said otherwise.
+        memory_swap: set(host.memory_swap)
+            .or_else(|| set(host.memory).map(|memory| memory.saturating_mul(2))),
+        memory_reservation: set(host.memory_reservation),
+        memory_swappiness: host
+            .memory_swappiness
+            .and_then(|value| u64::try_from(value).ok()),
+        oom_kill_disable: host.oom_kill_disable.filter(|disabled| *disabled),
+        cpu_shares: unsigned(host.cpu_shares),
+        cpu_quota: quota,
+        cpu_period: period,
+        cpuset_cpus: text(&host.cpuset_cpus),
+        cpuset_mems: text(&host.cpuset_mems),
+        pids_limit: host.pids_limit.filter(|limit| *limit != 0),
+        blkio_weight: (host.blkio_weight != 0).then_some(host.blkio_weight),
+        device_rules: host.device_cgroup_rules.clone().unwrap_or_default(),
+    }
+}
+
+/// Names and values that `docker inspect` shows for an overlay.
+pub(crate) fn graph_data(plan: &OverlayPlan) -> BTreeMap<String, String> {
+    let lowers: Vec<_> = plan
+        .lowers
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let merged = plan.upper.with_file_name("merged");
+    BTreeMap::from([
+        ("LowerDir".to_owned(), lowers.join(":")),
+        ("UpperDir".to_owned(), plan.upper.display().to_string()),
+        ("WorkDir".to_owned(), plan.work.display().to_string()),
+        ("MergedDir".to_owned(), merged.display().to_string()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpus_become_a_quota() {
+        let host = HostConfig {
+            nano_cpus: 500_000_000,
+            ..HostConfig::default()
+        };
+        let resources = resources(&host);
+        assert_eq!(
+            (resources.cpu_quota, resources.cpu_period),
+            (Some(50_000), Some(100_000))
+        );
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(bytes("10m").unwrap(), 10 << 20);
+        assert_eq!(bytes("7").unwrap(), 7);
+        assert!(bytes("m").is_err() && bytes("1x").is_err());
+    }
+}
