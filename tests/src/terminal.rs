@@ -51,8 +51,19 @@ impl Terminal {
 
     /// Waits until `text` has been shown since the terminal was opened.
     pub fn wait_for(&mut self, text: &str) -> Result<()> {
+        self.wait_until(text, |terminal| terminal.shown.contains(text))
+    }
+
+    /// Waits for a notice about the shell or the machine that holds `word`.
+    pub fn wait_for_notice(&mut self, word: &str) -> Result<()> {
+        self.wait_until(word, |terminal| {
+            terminal.notices.iter().any(|notice| notice.contains(word))
+        })
+    }
+
+    fn wait_until(&mut self, text: &str, is_there: impl Fn(&Self) -> bool) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        while !self.shown.contains(text) {
+        while !is_there(self) {
             if Instant::now() > deadline {
                 bail!(
                     "no {text:?} after {PATIENCE:?}; notices: {:?}; shown:\n{}",
