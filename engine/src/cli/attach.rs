@@ -149,6 +149,18 @@ fn forward(kind: SignalKind, name: &'static str, to: mpsc::UnboundedSender<&'sta
     tokio::spawn(async move { while arrivals.recv().await.is_some() && to.send(name).is_ok() {} });
 }
 
+/// Makes a program that is already running draw itself: its window seems to change.
+pub(crate) async fn redraw(client: &Client, target: &Target) {
+    if let Some(size) = tty::size() {
+        let query = target
+            .resize()
+            .with("h", &(size.rows + 1).to_string())
+            .with("w", &(size.cols + 1).to_string());
+        // The true size follows when the conversation begins; a failure costs a redraw only.
+        let _ = client.post(&query, Payload::Empty).await;
+    }
+}
+
 /// Gives the container's terminal the size of ours.
 async fn resize(client: &Client, target: &Target) {
     if let Some(size) = tty::size() {

@@ -1,7 +1,7 @@
 //! `docker attach`.
 
 use super::run::Exit;
-use crate::cli::attach::{Conversation, Ended, Input, Signals, Target};
+use crate::cli::attach::{Conversation, Ended, Input, Signals, Target, redraw};
 use crate::cli::client::Payload;
 use crate::cli::commands::{Command, Operands};
 use crate::cli::detach::DetachKeys;
@@ -78,6 +78,9 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let keys = DetachKeys::parse(matches.text("detach-keys").unwrap_or_default())?;
     let input = if stdin { Input::Forward } else { Input::Keep };
     let conversation = Conversation::start(wire, input, keys)?;
+    if has_tty {
+        redraw(client, &Target::Container(id.to_owned())).await;
+    }
     let signals = if matches.on("sig-proxy") {
         Signals::Proxied
     } else {

@@ -122,6 +122,14 @@ fn unpack(archive: &[u8], source: &str, target: &str, owners: Owners) -> Result<
         )));
     }
     let exists = target_path.is_dir();
+    let base = if exists { Some(target_path) } else { target_path.parent() };
+    let base = base.filter(|base| !base.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let base = base.canonicalize().map_err(|_| {
+        CliError::Said(format!(
+            "invalid output path: directory {:?} does not exist",
+            base.display().to_string()
+        ))
+    })?;
     let mut archive = tar::Archive::new(archive);
     archive.set_preserve_permissions(true);
     archive.set_preserve_ownerships(owners == Owners::Keep);
@@ -129,27 +137,23 @@ fn unpack(archive: &[u8], source: &str, target: &str, owners: Owners) -> Result<
         let mut entry = entry.map_err(failed)?;
         let path = entry.path().map_err(failed)?.into_owned();
         let inside: PathBuf = path.components().skip(1).collect();
-        let to = match (exists, contents) {
-            (true, false) => target_path.join(&path),
+        let to = match (exists, contents, inside.as_os_str().is_empty()) {
+            (true, true, true) => continue,
+            (false, _, true) => target_path.to_owned(),
+            (true, false, _) => target_path.join(&path),
             _ => target_path.join(&inside),
         };
-        if path
-            .components()
-            .any(|part| part == std::path::Component::ParentDir)
-        {
+        // The archive is the container's word: no entry may leave the folder, not even through
+        // a link that an entry before it made.
+        let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new(".")).canonicalize().map_err(failed)?;
+        let climbs = path.components().any(|part| part == std::path::Component::ParentDir);
+        if climbs || !parent.starts_with(&base) {
             return Err(CliError::Said(format!(
-                "the archive leaves its folder: {}",
+                "the container's archive leaves its folder: {}",
                 path.display()
             )));
         }
-        if inside.as_os_str().is_empty() && (exists && contents) {
-            continue;
-        }
-        let to = if inside.as_os_str().is_empty() && !exists {
-            target_path.to_owned()
-        } else {
-            to
-        };
         entry.unpack(&to).map_err(failed)?;
     }
     Ok(())
@@ -307,6 +311,28 @@ mod tests {
         assert_eq!(place("./a:b"), None);
         assert_eq!(place("/a:b"), None);
         assert_eq!(place("file"), None);
+    }
+
+    #[test]
+    fn an_archive_cannot_leave_its_folder() {
+        let folder = std::env::temp_dir().join(format!("quai-cp-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("in")).unwrap();
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut link = tar::Header::new_gnu();
+        link.set_entry_type(tar::EntryType::Symlink);
+        link.set_size(0);
+        archive.append_link(&mut link, "d/out", "../..").unwrap();
+        let mut file = tar::Header::new_gnu();
+        file.set_size(1);
+        file.set_mode(0o644);
+        archive.append_data(&mut file, "d/out/escaped", &b"x"[..]).unwrap();
+        let archive = archive.into_inner().unwrap();
+        let target = folder.join("in").display().to_string();
+        std::fs::create_dir_all(folder.join("in/d")).unwrap();
+        let error = unpack(&archive, "/d", &target, Owners::Ours).unwrap_err();
+        assert!(error.to_string().contains("leaves its folder"), "{error}");
+        assert!(!folder.join("escaped").exists());
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::create_body::{Presence, body};
 use super::create_options::OPTIONS;
@@ -12,7 +12,7 @@ use crate::cli::commands::{Command, Operands};
 use crate::cli::error::CliError;
 use crate::cli::flags::{Matches, Order};
 use crate::cli::path::Query;
-use crate::cli::{Session, help, options, output};
+use crate::cli::{Session, help, options, output, tty};
 
 /// The command.
 pub(crate) static COMMAND: Command = Command {
@@ -53,7 +53,11 @@ pub(super) async fn create(
             "invalid pull option: '{policy}': must be one of \"always\", \"missing\" or \"never\""
         )));
     }
-    let body = body(matches, presence)?;
+    let mut body = body(matches, presence)?;
+    // The program then finds its terminal as large as ours from the start.
+    if let Some(size) = tty::size().filter(|_| matches.on("tty")) {
+        body["HostConfig"]["ConsoleSize"] = json!([size.rows, size.cols]);
+    }
     let cidfile = matches.text("cidfile").map(IdFile::open).transpose()?;
     let loudness = if matches.on("quiet") {
         Loudness::Quiet
@@ -102,7 +106,10 @@ fn is_missing_image(error: &CliError) -> bool {
 }
 
 /// What `run` and `create` say when they fail, and the exit code that tells why.
-pub(super) fn explain(error: &CliError, command: &str) -> CliError {
+pub(super) fn explain(error: CliError, command: &str) -> CliError {
+    if error.is_closed_pipe() {
+        return error;
+    }
     let message = error.to_string();
     let code = match message.as_str() {
         text if text.contains("executable file not found")
@@ -126,10 +133,18 @@ pub(super) fn explain(error: &CliError, command: &str) -> CliError {
     }
 }
 
-/// `--cidfile`: refused before anything is created if it exists.
+/// `--cidfile`: refused before anything is created if it exists, removed if nothing is.
 struct IdFile {
     path: String,
     file: std::fs::File,
+    written: Written,
+}
+
+/// Whether the file says anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    Yes,
+    NotYet,
 }
 
 impl IdFile {
@@ -138,10 +153,12 @@ impl IdFile {
             Ok(file) => Ok(Self {
                 path: path.to_owned(),
                 file,
+                written: Written::NotYet,
             }),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 Err(CliError::Said(format!(
-                    "container ID file found, make sure the other container isn't running or delete {path}"
+                    "container ID file found, make sure the other container isn't running or \
+                     delete {path}"
                 )))
             }
             Err(source) => Err(CliError::File {
@@ -153,12 +170,22 @@ impl IdFile {
     }
 
     fn write(mut self, id: &str) -> Result<(), CliError> {
+        self.written = Written::Yes;
         self.file
             .write_all(id.as_bytes())
             .map_err(|source| CliError::File {
                 what: "failed to write the container ID to",
-                path: self.path,
+                path: self.path.clone(),
                 source,
             })
+    }
+}
+
+impl Drop for IdFile {
+    fn drop(&mut self) {
+        if self.written == Written::NotYet {
+            // An empty file would only stop the next attempt.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }

@@ -64,7 +64,7 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         Ok(created) if presence == Presence::Detached => detached(session, &created).await,
         Ok(created) => attached(session, matches, &created).await,
     };
-    result.map_err(|error| explain(&error, "run"))
+    result.map_err(|error| explain(error, "run"))
 }
 
 async fn detached(session: &Session, created: &Created) -> Result<u8, CliError> {
