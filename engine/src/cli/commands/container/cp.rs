@@ -122,8 +122,14 @@ fn unpack(archive: &[u8], source: &str, target: &str, owners: Owners) -> Result<
         )));
     }
     let exists = target_path.is_dir();
-    let base = if exists { Some(target_path) } else { target_path.parent() };
-    let base = base.filter(|base| !base.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let base = if exists {
+        Some(target_path)
+    } else {
+        target_path.parent()
+    };
+    let base = base
+        .filter(|base| !base.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let base = base.canonicalize().map_err(|_| {
         CliError::Said(format!(
             "invalid output path: directory {:?} does not exist",
@@ -146,8 +152,13 @@ fn unpack(archive: &[u8], source: &str, target: &str, owners: Owners) -> Result<
         // The archive is the container's word: no entry may leave the folder, not even through
         // a link that an entry before it made.
         let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new(".")).canonicalize().map_err(failed)?;
-        let climbs = path.components().any(|part| part == std::path::Component::ParentDir);
+        let parent = parent
+            .unwrap_or(Path::new("."))
+            .canonicalize()
+            .map_err(failed)?;
+        let climbs = path
+            .components()
+            .any(|part| part == std::path::Component::ParentDir);
         if climbs || !parent.starts_with(&base) {
             return Err(CliError::Said(format!(
                 "the container's archive leaves its folder: {}",
@@ -325,7 +336,9 @@ mod tests {
         let mut file = tar::Header::new_gnu();
         file.set_size(1);
         file.set_mode(0o644);
-        archive.append_data(&mut file, "d/out/escaped", &b"x"[..]).unwrap();
+        archive
+            .append_data(&mut file, "d/out/escaped", &b"x"[..])
+            .unwrap();
         let archive = archive.into_inner().unwrap();
         let target = folder.join("in").display().to_string();
         std::fs::create_dir_all(folder.join("in/d")).unwrap();
