@@ -15,6 +15,7 @@ pub mod error;
 pub mod file;
 pub mod fs;
 pub mod inherited;
+pub mod interface;
 pub mod lock;
 pub mod loop_device;
 pub mod memory;

@@ -179,13 +179,17 @@ const FSCONFIG_SET_STRING: libc::c_uint = 1;
 const FSCONFIG_SET_FD: libc::c_uint = 5;
 const FSCONFIG_CMD_CREATE: libc::c_uint = 6;
 
-/// A detached mount of a file system of this kind, with these options (an empty value is a flag).
+/// A detached mount of a file system of this kind, with these options (an empty value is a flag);
+/// `/proc/mounts` shows it with its kind as source unless an option says otherwise.
 pub fn detached(
     kind: &CStr,
     options: &[(&CStr, &CStr)],
     attributes: Attributes,
 ) -> Result<OwnedFd, SysError> {
     let file_system = FileSystem::open(kind)?;
+    if !options.iter().any(|(key, _)| *key == c"source") {
+        file_system.set(c"source", kind)?;
+    }
     for (key, value) in options {
         if value.is_empty() {
             file_system.set_flag(key)?;

@@ -3,8 +3,10 @@
 //! It is executed in the outer user namespace and enters the inner one afterwards, so its memory
 //! belongs to the outer stage, and it is not dumpable: the learner's root can neither trace it nor
 //! open its descriptors. It builds the learner's root (`root`), then starts shells when the keeper
-//! asks (`serve`, `shell`) and reaps. `filter` refuses system calls that no exercise needs.
+//! asks (`serve`, `shell`) and reaps. `confine` takes away what no exercise needs: capabilities, and
+//! system calls (`filter`).
 
+mod confine;
 mod enter;
 mod filter;
 mod root;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use kernel::cgroup::{Cgroup, Layout};
 use kernel::error::SysError;
 use kernel::fs::{Access, Dir};
+use kernel::interface;
 use kernel::mount::{self, Attributes, Depth};
 use kernel::process;
 
@@ -122,30 +123,27 @@ fn attach_groups(groups: &[(String, OwnedFd)], layout: &Layout) -> Result<(), Ro
     Ok(())
 }
 
-/// Names the machine. A learner who removed `/etc` still gets a shell.
+/// Names the machine. A learner who removed `/etc` still gets a shell, and what they wrote stays.
 fn identity() {
-    if let Err(e) = process::set_host_name(HOST_NAME) {
+    let host = process::set_host_name(HOST_NAME).and_then(|()| interface::bring_up("lo"));
+    if let Err(e) = host {
         eprintln!("machine-init: {e}");
     }
-    let hosts =
-        format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t{HOST_NAME}\n");
+    let hosts = format!("127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t{HOST_NAME}\n");
     let files = [
         ("etc/hostname", format!("{HOST_NAME}\n")),
         ("etc/hosts", hosts),
-        (
-            "etc/resolv.conf",
-            "# No way out of this machine.\n".to_owned(),
-        ),
+        ("etc/resolv.conf", String::new()),
     ];
     for (path, text) in files {
-        let written = kernel::fs::open(Path::new("/"), Access::Directory)
-            .and_then(|root| {
-                kernel::fs::open_in_root(root.as_fd(), Path::new(path), Access::Create(0o644))
-            })
-            .map(fs::File::from)
-            .map(|mut file| file.write_all(text.as_bytes()));
-        if let Err(e) = written {
-            eprintln!("machine-init: {e}");
+        let written = kernel::fs::open(Path::new("/"), Access::Directory).and_then(|root| {
+            kernel::fs::open_in_root(root.as_fd(), Path::new(path), Access::CreateNew(0o644))
+        });
+        match written.map(|file| fs::File::from(file).write_all(text.as_bytes())) {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => eprintln!("machine-init: /{path}: {e}"),
+            Err(e) if e.source.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => eprintln!("machine-init: {e}"),
         }
     }
 }

@@ -13,7 +13,7 @@ use kernel::process::{self, Patience, Signal};
 use kernel::pty::WindowSize;
 use kernel::signal::Inbox;
 
-use super::filter;
+use super::confine::{self, ConfineError};
 use super::shell;
 use super::wire::{FromInit, FromKeeper};
 use crate::machine::channel::Channel;
@@ -49,6 +49,15 @@ impl Ending {
     }
 }
 
+/// Why PID 1 gives up.
+#[derive(Debug, thiserror::Error)]
+enum InitError {
+    #[error(transparent)]
+    Kernel(#[from] SysError),
+    #[error("the learner's programs cannot be confined")]
+    Confine(#[from] ConfineError),
+}
+
 /// Serves until the machine ends.
 pub(super) fn run(channel: &Channel) -> ExitCode {
     let done = Init::new().and_then(|mut init| init.serve(channel));
@@ -69,7 +78,7 @@ struct Init {
 }
 
 impl Init {
-    fn new() -> Result<Self, SysError> {
+    fn new() -> Result<Self, InitError> {
         let signals = Inbox::open(&[
             Signal::CHLD,
             Signal::TERM,
@@ -79,7 +88,7 @@ impl Init {
             Signal::USR2,
         ])?;
         let terminals = kernel::fs::open(Path::new("/dev/pts"), Access::Directory)?;
-        filter::confine()?;
+        confine::confine()?;
         Ok(Self {
             signals,
             terminals,
@@ -87,7 +96,7 @@ impl Init {
         })
     }
 
-    fn serve(&mut self, channel: &Channel) -> Result<Ending, SysError> {
+    fn serve(&mut self, channel: &Channel) -> Result<Ending, InitError> {
         loop {
             let set = [
                 (channel.as_fd(), Interest::Read),

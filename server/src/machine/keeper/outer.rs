@@ -128,8 +128,30 @@ pub(super) fn mount_machine(lowers: &[PathBuf]) -> Result<(), OuterError> {
     ];
     let options: Vec<(&CStr, &CStr)> = options.iter().map(|(k, v)| (*k, v.as_c_str())).collect();
     let machine = mount::detached(c"overlay", &options, PLAIN)?;
-    attach(&machine, c"/machine")
+    attach(&machine, c"/machine")?;
+    mount_command()
 }
+
+/// Shows the executable in the machine, where the image has an empty file for it and links such as
+/// `docker` to it. A learner who removed that file has removed the command.
+fn mount_command() -> Result<(), OuterError> {
+    use kernel::fs::{Access, open, open_beneath};
+    let root = open(Path::new("/machine"), Access::Directory)?;
+    let Ok(point) = open_beneath(root.as_fd(), Path::new(COMMAND), Access::Path) else {
+        return Ok(());
+    };
+    if !File::from(point.try_clone().map_err(|e| failed(COMMAND, e))?)
+        .metadata()
+        .is_ok_and(|meta| meta.is_file())
+    {
+        return Ok(());
+    }
+    let command = mount::clone_tree(Dir::Here, c"/quai", Depth::One)?;
+    Ok(mount::attach(command.as_fd(), Dir::At(point.as_fd()), c"")?)
+}
+
+/// Where the machine's image expects the executable.
+const COMMAND: &str = "usr/local/bin/quai";
 
 /// Puts a sysfs that shows the network namespace `net` at `/machine/sys`, read-only.
 ///
