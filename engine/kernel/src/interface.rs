@@ -10,7 +10,10 @@ pub fn bring_up(name: &str) -> Result<(), SysError> {
     // SAFETY: all-zero bytes are a valid `ifreq`.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     // The last byte stays zero.
-    for (to, from) in request.ifr_name[..libc::IFNAMSIZ - 1].iter_mut().zip(name.bytes()) {
+    for (to, from) in request.ifr_name[..libc::IFNAMSIZ - 1]
+        .iter_mut()
+        .zip(name.bytes())
+    {
         *to = from.cast_signed();
     }
     // SAFETY: SIOCGIFFLAGS reads the name of one live `ifreq` and writes its flags.

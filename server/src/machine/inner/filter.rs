@@ -113,8 +113,7 @@ fn build() -> Result<ScmpFilterContext, FilterError> {
         rule(&mut filter, name, EPERM, &[])?;
     }
     for (name, argument, mask, value, errno) in BY_ARGUMENT {
-        let compare =
-            ScmpArgCompare::new(argument, ScmpCompareOp::MaskedEqual(mask), value);
+        let compare = ScmpArgCompare::new(argument, ScmpCompareOp::MaskedEqual(mask), value);
         rule(&mut filter, name, errno, &[compare])?;
     }
     Ok(filter)
@@ -148,7 +147,10 @@ mod tests {
 
     #[test]
     fn the_dangerous_calls_have_names_here() {
-        for name in ABSENT.iter().chain(&["bpf", "kexec_load", "open_by_handle_at", "reboot"]) {
+        for name in ABSENT
+            .iter()
+            .chain(&["bpf", "kexec_load", "open_by_handle_at", "reboot"])
+        {
             assert!(ScmpSyscall::from_name(name).is_ok(), "{name}");
         }
     }
