@@ -21,6 +21,7 @@ pub mod loop_device;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
+pub mod netlink;
 pub mod poll;
 pub mod process;
 pub mod procfs;

@@ -5,8 +5,53 @@
 //! dies with its namespace; what the daemon owns (bridges, the NAT table) is rebuilt from the
 //! daemon's records, each time in one atomic step. Blocking: call it through `spawn_blocking`.
 //!
+//! For the daemon, in order: [`bridge::create`] when it starts and for each new network;
+//! [`ipam::Pool`] for an address; after `runtime::launch::create`, [`bridge::attach`] (or
+//! [`none::attach`]); then [`ports::apply`] with *all* networks and live publications, at the
+//! start, after each attach and after each end. `host` and `container:ID` need nothing.
+//!
 //! Deliberately absent: names and records of networks, which are the daemon's.
 
 pub mod bridge;
 pub mod ipam;
+pub mod none;
 pub mod ports;
+
+mod inside;
+
+use kernel::error::SysError;
+
+/// A step on a network that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// A namespace cannot be entered or opened.
+    #[error("cannot enter the network namespace {path}")]
+    Namespace {
+        /// Which.
+        path: String,
+        /// Why.
+        source: SysError,
+    },
+    /// A request of the kernel failed.
+    #[error("cannot {step}")]
+    Kernel {
+        /// What was to be done: `create bridge docker0`.
+        step: String,
+        /// Why.
+        source: SysError,
+    },
+    /// Another process of the stage listens on the port already.
+    #[error("failed to bind host port {address}/{protocol}: address already in use")]
+    PortTaken {
+        /// Address and port.
+        address: std::net::SocketAddrV4,
+        /// Which protocol.
+        protocol: ports::Protocol,
+    },
+}
+
+/// Names the step that a system call failed in.
+fn step(what: impl Into<String>) -> impl FnOnce(SysError) -> NetworkError {
+    let step = what.into();
+    |source| NetworkError::Kernel { step, source }
+}

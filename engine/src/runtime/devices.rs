@@ -6,15 +6,15 @@ use super::stage::Stage;
 
 /// A character device every container has.
 #[derive(Clone, Copy, Debug)]
-pub struct Usual {
+pub(crate) struct Usual {
     /// Its name in `/dev`.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Its numbers.
-    pub numbers: (u32, u32),
+    pub(crate) numbers: (u32, u32),
 }
 
 /// The character devices every container has.
-pub const USUAL: [Usual; 6] = [
+pub(crate) const USUAL: [Usual; 6] = [
     usual("null", 1, 3),
     usual("zero", 1, 5),
     usual("full", 1, 7),

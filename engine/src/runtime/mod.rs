@@ -25,7 +25,7 @@ pub mod request;
 
 pub mod plan;
 
-pub(crate) mod mounts;
+pub mod mounts;
 pub mod process;
 
 pub mod capabilities;

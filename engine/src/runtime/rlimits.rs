@@ -3,7 +3,7 @@
 use kernel::process::Resource;
 
 /// The resource of a name, such as `nofile`.
-pub fn resource(name: &str) -> Option<Resource> {
+pub(crate) fn resource(name: &str) -> Option<Resource> {
     Some(match name {
         "as" => Resource::AddressSpace,
         "core" => Resource::Core,

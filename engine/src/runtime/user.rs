@@ -13,22 +13,26 @@ use super::handshake::{Refusal, RefusalKind};
 
 /// Who a process is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// User.
-    pub uid: u32,
+    pub(crate) uid: u32,
     /// Group.
-    pub gid: u32,
+    pub(crate) gid: u32,
     /// Supplementary groups.
-    pub groups: Vec<u32>,
+    pub(crate) groups: Vec<u32>,
     /// Home directory.
-    pub home: String,
+    pub(crate) home: String,
 }
 
 /// More than this of a file is not read.
 const LIMIT: u64 = 1 << 20;
 
 /// Finds `user[:group]` and extra groups in the files below `root`.
-pub fn resolve(root: BorrowedFd<'_>, user: &str, extra: &[String]) -> Result<Identity, Refusal> {
+pub(crate) fn resolve(
+    root: BorrowedFd<'_>,
+    user: &str,
+    extra: &[String],
+) -> Result<Identity, Refusal> {
     let passwd = read(root, "/etc/passwd");
     let group = read(root, "/etc/group");
     find(user, extra, &passwd, &group).map_err(|message| Refusal {

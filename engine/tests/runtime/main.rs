@@ -1,5 +1,6 @@
 //! Containers on the real kernel: the executable under test is this one, in the role of the shim.
 
+mod network;
 mod place;
 mod run;
 
@@ -24,11 +25,14 @@ fn main() -> ExitCode {
     }
     let filter = words.iter().find(|word| !word.starts_with('-'));
     let mut failed = 0;
-    for (name, test) in run::TESTS {
+    // Bridges and rules are made here, not in the host's network.
+    kernel::namespace::unshare(kernel::namespace::Namespaces::NETWORK).unwrap();
+    kernel::netlink::link::set_up("lo").unwrap();
+    for (name, test) in run::TESTS.iter().chain(&network::TESTS) {
         if filter.is_some_and(|f| !name.contains(f.as_str())) {
             continue;
         }
-        let result = std::panic::catch_unwind(test);
+        let result = std::panic::catch_unwind(*test);
         println!(
             "test {name} ... {}",
             if result.is_ok() { "ok" } else { "FAILED" }
