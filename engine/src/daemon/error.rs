@@ -1,7 +1,7 @@
 //! Why the daemon did not do what it was asked. `api/error.rs` turns the kind into an HTTP status.
 
 use crate::image::{AddError, BadReference, ImageError};
-use crate::network::bridge::NetworkError;
+use crate::network::NetworkError;
 use crate::network::ipam::IpamError;
 use crate::runtime::client::ShimError;
 use crate::runtime::handshake::{Refusal, RefusalKind};
