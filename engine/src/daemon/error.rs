@@ -50,7 +50,7 @@ pub enum DaemonError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The container cannot be prepared.
-    #[error("failed to create task for container: {0}")]
+    #[error(transparent)]
     Launch(#[from] LaunchError),
     /// The shim refused or is gone.
     #[error(transparent)]

@@ -222,6 +222,10 @@ impl Daemon {
         sink: &ProgressSink,
     ) -> Result<(), DaemonError> {
         let name = reference.familiar();
+        // The small documents are kept here; layers stay where they are.
+        for digest in [&image.manifest_digest, &image.id] {
+            self.store.blobs().put(&self.store.document(digest)?)?;
+        }
         let fresh =
             self.store.tags().get(&reference.to_string())?.as_ref() != Some(&image.manifest_digest);
         if fresh {

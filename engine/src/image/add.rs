@@ -165,8 +165,12 @@ pub fn name_image(
             .count()
             == 1
     {
-        let old_image = super::Image::load(store, &old)?;
-        changes.push(TagsChange::Set(old_image.id.to_string(), old));
+        match super::Image::load(store, &old) {
+            Ok(image) => changes.push(TagsChange::Set(image.id.to_string(), old)),
+            // What the catalogue has lost cannot be kept.
+            Err(ImageError::Store(StoreError::NoBlob { .. })) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     changes.push(TagsChange::Set(key, manifest.clone()));
     Ok(store.tags().apply(changes)?)

@@ -48,7 +48,13 @@ enum Command {
         #[arg(long, default_value = DEFAULT_STORE)]
         store: PathBuf,
     },
-    /// Remove an image's name, then what nobody refers to any more
+    /// Remove what no name refers to; stop the machines first, they use layers where they lie
+    Prune {
+        /// The store
+        #[arg(long, default_value = DEFAULT_STORE)]
+        store: PathBuf,
+    },
+    /// Remove an image's name
     Remove {
         /// Name and tag
         name: String,
@@ -99,6 +105,7 @@ impl CatalogueArgs {
                 Ok(vec![format!("{name} {id}")])
             }
             Command::List { store } => list(&store),
+            Command::Prune { store } => prune(&store),
             Command::Remove { name, store } => remove(&store, &name),
         }
     }
@@ -127,15 +134,6 @@ pub fn add(
             config: scratch_config(),
         };
         let id = add_image(&store, new, &[], Some(&layer))?;
-        // A name that moved leaves an image nobody can reach: a catalogue keeps only what has a name.
-        let nameless = store
-            .tags()
-            .all()?
-            .into_keys()
-            .filter(|name| name.parse::<Digest>().is_ok());
-        let changes: Vec<_> = nameless.map(TagsChange::Remove).collect();
-        store.tags().apply(changes)?;
-        store.collect_garbage(&BTreeSet::new())?;
         Ok(id)
     };
     make().map_err(|source| CatalogueError::Add {
@@ -172,9 +170,27 @@ fn remove(dir: &Path, name: &str) -> Result<Vec<String>, CatalogueError> {
         }
         store.tags().apply([TagsChange::Remove(key)])?;
     }
+    Ok(vec![format!(
+        "removed the name {name}; `quai catalogue prune` gives the space back"
+    )])
+}
+
+/// Machines use layers where they lie, so this is a step of its own, for a moment when none runs.
+fn prune(dir: &Path) -> Result<Vec<String>, CatalogueError> {
+    let store = Store::open(dir)?;
+    {
+        let _lock = store.lock()?;
+        let nameless = store
+            .tags()
+            .all()?
+            .into_keys()
+            .filter(|name| name.parse::<Digest>().is_ok());
+        let changes: Vec<_> = nameless.map(TagsChange::Remove).collect();
+        store.tags().apply(changes)?;
+    }
     let report = store.collect_garbage(&BTreeSet::new())?;
     Ok(vec![format!(
-        "removed {name}: {} layers, {} bytes",
+        "removed {} layers, {} bytes",
         report.layers.len(),
         report.bytes
     )])

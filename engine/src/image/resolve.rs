@@ -56,7 +56,13 @@ impl Image {
         if let Ok(reference) = Reference::parse(text)
             && let Some(manifest) = tags.get(&reference.to_string())
         {
-            return Self::load(store, manifest);
+            // A catalogue may have lost it since it was pulled: then it has to be pulled again.
+            return Self::load(store, manifest).map_err(|error| match error {
+                ImageError::Store(StoreError::NoBlob { .. }) => {
+                    ImageError::NotFound(reference.familiar())
+                }
+                other => other,
+            });
         }
         let hex = text.strip_prefix("sha256:").unwrap_or(text);
         if hex.is_empty() || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -66,7 +72,10 @@ impl Image {
         }
         let mut found: Option<Self> = None;
         for manifest in unique(tags.values()) {
-            let image = Self::load(store, manifest)?;
+            let image = match Self::load(store, manifest) {
+                Err(ImageError::Store(StoreError::NoBlob { .. })) => continue,
+                loaded => loaded?,
+            };
             if image.id.hex().starts_with(hex) {
                 match &found {
                     Some(other) if other.id != image.id => {
@@ -138,7 +147,15 @@ impl Image {
 pub fn images_of(store: &Store) -> Result<Vec<(Image, Vec<Reference>)>, ImageError> {
     let mut by_id: BTreeMap<Digest, (Image, Vec<Reference>)> = BTreeMap::new();
     for (name, manifest) in store.tags().all()? {
-        let image = Image::load(store, &manifest)?;
+        let image = match Image::load(store, &manifest) {
+            Err(ImageError::Store(StoreError::NoBlob { digest })) => {
+                tracing::debug!(
+                    "{name} is left out: its document {digest} is gone from the catalogue"
+                );
+                continue;
+            }
+            loaded => loaded?,
+        };
         let entry = by_id
             .entry(image.id.clone())
             .or_insert_with(|| (image, Vec::new()));
