@@ -42,6 +42,18 @@ pub(crate) struct MachineError {
     pub(crate) remedy: String,
 }
 
+impl MachineError {
+    /// The helper's words as the cause of a sentence that learners can act on.
+    fn in_french(self) -> Self {
+        tracing::error!(error = %self, remedy = self.remedy, "the helper refused");
+        Self {
+            why: self.to_string(),
+            what: web::messages::say("machine.error.what", &[]),
+            remedy: web::messages::say("machine.error.remedy", &[]),
+        }
+    }
+}
+
 /// Where a machine stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MachineState {
@@ -192,7 +204,7 @@ impl Pool {
     }
 
     async fn settle(&self, id: &MachineId, answer: Answer<()>) -> Result<(), MachineError> {
-        let done = answer.await;
+        let done = answer.await.map_err(MachineError::in_french);
         self.set(
             id,
             match &done {
@@ -298,6 +310,7 @@ impl Entry {
 
 impl Lease {
     /// Which machine is held.
+    #[cfg(test)]
     pub(crate) fn id(&self) -> &MachineId {
         &self.id
     }
