@@ -17,8 +17,9 @@ export class Server {
     this.url = `http://127.0.0.1:${port}`;
   }
 
-  /** Starts it and waits until it says its address. */
+  /** Starts it, unless it runs, and waits until it says its address. */
   async start() {
+    if (this.#child && this.#child.exitCode === null && this.#child.signalCode === null) return;
     const words = ["local", "--port", String(this.port), "--data", this.#data, "--no-open"];
     const child = spawn(this.#quai, words, { stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;

@@ -61,7 +61,8 @@ export class Terminal {
 
   /** The shell's process id. */
   async pid() {
-    await this.type(`echo "coq""uille=$$."\n`);
-    return (await this.see(/coquille=(\d+)\.(?![\s\S]*coquille=\d)/))[1];
+    const number = ++this.#count;
+    await this.type(`echo "coq""uille${number}=$$."\n`);
+    return (await this.see(new RegExp(`coquille${number}=(\\d+)\\.`)))[1];
   }
 }

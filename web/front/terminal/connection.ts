@@ -20,6 +20,8 @@ export interface Screen {
   /** Draws everything again at this size, then calls back. */
   redraw(cols: number, rows: number, bytes: Uint8Array, drawn: () => void): void;
   notice(notice: Record<string, unknown>): void;
+  /** The first frame of a connection is drawn. */
+  settled(): void;
   link(link: Link): void;
 }
 
@@ -38,6 +40,7 @@ export class Connection {
   #timer = 0;
   #since = 0;
   #ended = false;
+  #settled = false;
 
   constructor(address: string, screen: Screen) {
     this.#address = address;
@@ -97,6 +100,7 @@ export class Connection {
       if (socket === this.#socket) this.#lost(event.code);
     };
     this.#socket = socket;
+    this.#settled = false;
   }
 
   #take(socket: WebSocket, message: ArrayBuffer): void {
@@ -106,8 +110,11 @@ export class Connection {
       this.#screen.notice(frame.notice);
       return;
     }
+    const first = !this.#settled;
+    this.#settled = true;
     const drawn = (seq: bigint) => () => {
       if (socket.readyState === WebSocket.OPEN) socket.send(frames.ack(seq));
+      if (first && socket === this.#socket) this.#screen.settled();
     };
     if (frame.kind === "screen") {
       this.#online();

@@ -43,6 +43,15 @@ export class Names {
     return null;
   }
 
+  /** The name this page showed last. */
+  get shown(): string | null {
+    return read(sessionStorage, `${this.#key()}.shown`)[0] ?? null;
+  }
+
+  set shown(name: string) {
+    write(sessionStorage, `${this.#key()}.shown`, [name]);
+  }
+
   /** Gives a name back: its terminal is closed. */
   remove(name: string): void {
     this.#released.get(name)?.();

@@ -37,8 +37,9 @@ export class Tabs implements Surroundings {
   }
 
   async start(): Promise<void> {
+    const shown = this.#names.shown;
     for (const name of await this.#names.first()) this.#open(name);
-    const first = this.#views[0];
+    const first = this.#views.find((view) => view.name === shown) ?? this.#views[0];
     if (first) this.#show(first);
   }
 
@@ -111,6 +112,7 @@ export class Tabs implements Surroundings {
 
   #show(view: View): void {
     this.#active = view;
+    this.#names.shown = view.name;
     for (const [other, tab] of this.#tabs) {
       const shown = other === view;
       other.panel.hidden = !shown;

@@ -43,6 +43,8 @@ export class View implements Screen {
       fontFamily: 'ui-monospace, "DejaVu Sans Mono", "Liberation Mono", Menlo, Consolas, monospace',
       fontSize: 14,
       lineHeight: 1.15,
+      // Random bytes are no fault of ours, and writing each to the console takes seconds.
+      logLevel: "off",
       linkHandler: { activate: (_event, uri) => openLink(uri) },
       minimumContrastRatio: 4.5,
       screenReaderMode: reader,
@@ -127,6 +129,11 @@ export class View implements Screen {
       this.#terminal.resize(Math.max(cols, 2), Math.max(rows, 1));
     });
     this.#terminal.write(bytes, drawn);
+  }
+
+  /** The window may have changed while nobody listened. */
+  settled(): void {
+    if (this.#fitNow()) this.#connection.resize(this.#terminal.cols, this.#terminal.rows);
   }
 
   notice(notice: Record<string, unknown>): void {
