@@ -26,7 +26,8 @@ fn is_french(line: &str) -> bool {
 fn no_rust_file_speaks_french() {
     let mut offences = Vec::new();
     for source in files(&[".rs"]) {
-        if source.path == "tests/tidy/language.rs" {
+        // These two recognise French: they list its words.
+        if ["tests/tidy/language.rs", "labs/src/exercise/lint.rs"].contains(&source.path.as_str()) {
             continue;
         }
         for (index, line) in source.without_tests().lines().enumerate() {

@@ -71,7 +71,7 @@ impl Source {
 
     /// The same file up to its unit tests: they may show what the code itself may not contain.
     pub(crate) fn without_tests(&self) -> &str {
-        if self.path.ends_with("/tests.rs") {
+        if self.path.ends_with("/tests.rs") || self.path.contains("/tests/") {
             return "";
         }
         self.text.split("#[cfg(test)]").next().unwrap_or_default()
