@@ -7,6 +7,7 @@ mod namespaces;
 mod network;
 mod recovery;
 mod rootfs;
+mod watcher;
 
 use tests::engine::{Engine, catalogue};
 use tests::host::{self, Need};
