@@ -240,6 +240,21 @@ impl Cgroup {
         }
     }
 
+    /// Removes all groups below this one and takes the controllers from them, so that processes can
+    /// be put into this very group again.
+    pub fn clear(&self) -> Result<(), SysError> {
+        for hierarchy in self.layout.hierarchies() {
+            let directory = hierarchy.mount.join(&self.path);
+            for child in children(&directory) {
+                remove_tree(&child)?;
+            }
+            if hierarchy.version == Version::V2 {
+                disable(&directory)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes the group and all below it, in every hierarchy; fails where a process is left.
     pub fn remove(&self) -> Result<(), SysError> {
         let mut first = Ok(());
@@ -266,6 +281,17 @@ pub(super) fn enable(directory: &Path) -> Result<(), SysError> {
         return Ok(());
     }
     write(&directory.join("cgroup.subtree_control"), &words.join(" "))
+}
+
+/// Takes from the children of `directory` every controller they have.
+fn disable(directory: &Path) -> Result<(), SysError> {
+    let file = directory.join("cgroup.subtree_control");
+    let given = fs::read_to_string(&file).map_err(|e| on("read", e, &file))?;
+    let words: Vec<_> = given.split_whitespace().map(|n| format!("-{n}")).collect();
+    if words.is_empty() {
+        return Ok(());
+    }
+    write(&file, &words.join(" "))
 }
 
 fn collect(directory: &Path, found: &mut Vec<i32>) {

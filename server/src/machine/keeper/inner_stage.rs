@@ -68,7 +68,10 @@ impl InnerStage {
             count: IDS,
         };
         namespace::write_id_maps(entrant.pid, &[map])?;
-        Cgroup::new(&Layout::detect()?, "inner").add(entrant.pid)?;
+        let group = Cgroup::new(&Layout::detect()?, "inner");
+        // What a former inner stage left; its processes ended with its PID 1.
+        group.clear()?;
+        group.add(entrant.pid)?;
         ours.send(&FromKeeper::Go)?;
         expect(&ours, |m| matches!(m, FromInit::Networked))?;
         let net = namespace::open(entrant.pid, "net")?;
