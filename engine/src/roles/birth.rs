@@ -153,6 +153,10 @@ fn new_namespaces(plan: &Plan) -> Namespaces {
 pub(super) fn born(ear: Ear, known: Option<OwnedFd>, stage: &Stage) -> Result<Born, Refusal> {
     let mut pidfd = known;
     let failed = |e: SysError| Refusal::failed("the container's process cannot be heard", &e);
+    // Intermediate, helper and child speak for themselves, so their words come in any order:
+    // only when the child is known too can a verdict end the conversation. A child that is
+    // never collected would keep the container's PID namespace alive beyond its first process.
+    let mut verdict = None;
     let result = loop {
         match ear.listen().map_err(failed)? {
             Some((FromInit::Helper, fds)) => {
@@ -161,15 +165,20 @@ pub(super) fn born(ear: Ear, known: Option<OwnedFd>, stage: &Stage) -> Result<Bo
                 }
             }
             Some((FromInit::Child, mut fds)) => pidfd = fds.pop(),
-            Some((FromInit::Ready, mut fds)) => break Ok(fds.pop()),
-            Some((FromInit::Failed(refusal), _)) => break Err(refusal),
+            Some((FromInit::Ready, mut fds)) => verdict = Some(Ok(fds.pop())),
+            Some((FromInit::Failed(refusal), _)) => verdict = Some(Err(refusal)),
             None => {
-                let gone = std::io::Error::other("it was killed");
-                break Err(Refusal::failed(
-                    "the container's process ended early",
-                    &gone,
-                ));
+                break verdict.unwrap_or_else(|| {
+                    let gone = std::io::Error::other("it was killed");
+                    let what = "the container's process ended early";
+                    Err(Refusal::failed(what, &gone))
+                });
             }
+        }
+        if pidfd.is_some()
+            && let Some(verdict) = verdict.take()
+        {
+            break verdict;
         }
     };
     let (master, pidfd) = match (result, pidfd) {
