@@ -82,11 +82,14 @@ pub(crate) fn reading(framing: Framing, body: Body) -> Response {
 }
 
 /// Relays between a client and a process until the process has ended or the client has gone.
+///
+/// The client hears of a process's end only when `recorded` is done.
 pub(crate) async fn relay(
     upgrade: OnUpgrade,
     framing: Framing,
     past: Vec<LogLine>,
     streams: impl Future<Output = Option<(StreamReader, StreamWriter)>>,
+    recorded: impl Future<Output = ()>,
 ) {
     let client = match upgrade.await {
         Ok(client) => TokioIo::new(client),
@@ -128,7 +131,11 @@ pub(crate) async fn relay(
     });
     loop {
         match output.next().await {
-            Ok(Some(Output::Exited(_)) | None) => break,
+            Ok(Some(Output::Exited(_))) => {
+                recorded.await;
+                break;
+            }
+            Ok(None) => break,
             Ok(Some(output)) => {
                 let Some(bytes) = framing.output(&output) else {
                     continue;
@@ -153,6 +160,7 @@ pub(crate) fn output_body(
     framing: Framing,
     past: Vec<LogLine>,
     streams: impl Future<Output = Option<(StreamReader, StreamWriter)>> + Send + 'static,
+    recorded: impl Future<Output = ()> + Send + 'static,
 ) -> Body {
     let (give, take) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(16);
     tokio::spawn(async move {
@@ -166,6 +174,7 @@ pub(crate) fn output_body(
         };
         while let Ok(Some(piece)) = output.next().await {
             let Some(bytes) = framing.output(&piece) else {
+                recorded.await;
                 return;
             };
             if give.send(Ok(bytes)).await.is_err() {

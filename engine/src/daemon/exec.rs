@@ -17,6 +17,8 @@ pub(crate) struct Exec {
     container: String,
     request: CreateExec,
     phase: Mutex<Phase>,
+    /// Told when the phase is `Ended`.
+    end: tokio::sync::Notify,
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +63,7 @@ impl Daemon {
             container: record.id,
             request,
             phase: Mutex::new(Phase::Created),
+            end: tokio::sync::Notify::new(),
         };
         self.execs
             .lock()
@@ -215,11 +218,28 @@ impl Daemon {
                 _ => 0,
             };
             *exec.phase() = Phase::Ended { pid, code };
+            exec.end.notify_waiters();
             if let Ok(container) = daemon.container(&exec.container) {
                 let more = [("execID", exec.id.clone()), ("exitCode", code.to_string())];
                 daemon.tell(&container.record(), "exec_die", &more);
             }
         });
+    }
+
+    /// Waits until the end of an exec is on record.
+    ///
+    /// A client asks for the exit code as soon as its stream ends, so the stream must not end
+    /// earlier than that.
+    pub async fn exec_recorded(self: Arc<Self>, id: String) {
+        let Ok(exec) = self.exec(&id) else {
+            return;
+        };
+        let mut told = std::pin::pin!(exec.end.notified());
+        told.as_mut().enable();
+        let ended = matches!(*exec.phase(), Phase::Ended { .. });
+        if !ended {
+            told.await;
+        }
     }
 
     /// What became of an exec.

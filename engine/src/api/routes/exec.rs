@@ -43,12 +43,14 @@ pub(super) async fn start(
         return Ok(StatusCode::OK.into_response());
     };
     let streams = std::future::ready(Some(streams));
+    let recorded = daemon.exec_recorded(id);
     Ok(match upgrade {
         Some(upgrade) => {
-            tokio::spawn(hijack::relay(upgrade, framing, Vec::new(), streams));
+            let relay = hijack::relay(upgrade, framing, Vec::new(), streams, recorded);
+            tokio::spawn(relay);
             hijack::switching(framing)
         }
-        None => hijack::reading(framing, hijack::output_body(framing, Vec::new(), streams)),
+        None => hijack::reading(framing, hijack::output_body(framing, Vec::new(), streams, recorded)),
     })
 }
 

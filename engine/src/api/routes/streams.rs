@@ -27,14 +27,17 @@ pub(super) async fn attach(
     let mut attached = daemon.attach(&id, options).await?;
     let framing = Framing::of(attached.tty);
     let past = std::mem::take(&mut attached.past);
+    // Whoever wants a container's exit code asks `wait` for it.
+    let recorded = std::future::ready(());
     if !hijack::wants_upgrade(request.headers()) {
         return Ok(hijack::reading(
             framing,
-            hijack::output_body(framing, past, attached.streams()),
+            hijack::output_body(framing, past, attached.streams(), recorded),
         ));
     }
     let upgrade = hyper::upgrade::on(&mut request);
-    tokio::spawn(hijack::relay(upgrade, framing, past, attached.streams()));
+    let relay = hijack::relay(upgrade, framing, past, attached.streams(), recorded);
+    tokio::spawn(relay);
     Ok(hijack::switching(framing))
 }
 
