@@ -50,7 +50,10 @@ pub(super) async fn start(
             tokio::spawn(relay);
             hijack::switching(framing)
         }
-        None => hijack::reading(framing, hijack::output_body(framing, Vec::new(), streams, recorded)),
+        None => hijack::reading(
+            framing,
+            hijack::output_body(framing, Vec::new(), streams, recorded),
+        ),
     })
 }
 
