@@ -19,15 +19,18 @@ mod frames;
 mod inspect;
 mod list;
 mod logs;
+mod pause;
 mod recover;
 mod remove;
 mod start;
 mod stop;
+mod top;
 mod wish;
 
 mod image_remove;
 mod images;
 mod links;
+mod network_files;
 mod networks;
 mod pull;
 mod system;

@@ -64,11 +64,11 @@ impl Daemon {
         let wish = self.wish(&record)?;
         launch::forget(&record.id, &self.paths).map_err(DaemonError::io("clear the former run"))?;
         self.allocate(&mut record)?;
-        container
-            .lock()
-            .record
-            .endpoints
-            .clone_from(&record.endpoints);
+        {
+            let mut inner = container.lock();
+            inner.record.endpoints.clone_from(&record.endpoints);
+            inner.record.published.clone_from(&record.published);
+        }
         let result = self.write_network_files(&record).and_then(|()| {
             let created = launch::create(&wish, &self.stage, &self.paths)?;
             let running = self.connect_and_run(container, &record, &created);
@@ -85,6 +85,7 @@ impl Daemon {
             running
         });
         if result.is_err() {
+            self.disconnect(&record);
             self.release(container);
         }
         result

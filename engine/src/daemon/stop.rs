@@ -82,6 +82,9 @@ impl Daemon {
             None => parse_signal(&record.config.stop_signal)?,
         };
         let mut ends = container.ends.subscribe();
+        if matches!(record.state, State::Paused(_)) {
+            self.thaw(container).await?;
+        }
         self.signal(container, signal).await?;
         let grace = grace.or(record.config.stop_timeout).unwrap_or(GRACE);
         let over = async { ends.wait_for(|ends| !ends.running).await.is_ok() };
@@ -156,6 +159,10 @@ impl Daemon {
         }
         if signal == 9 {
             container.lock().record.stopped_by_hand = true;
+            let paused = matches!(container.lock().record.state, State::Paused(_));
+            if paused {
+                self.thaw(&container).await?;
+            }
         }
         let mut ends = container.ends.subscribe();
         self.signal(&container, signal).await?;

@@ -5,12 +5,12 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 
-use crate::api::body::JsonBody;
+use crate::api::body::{JsonBody, json_lines};
 use crate::api::error::ApiError;
 use crate::api::query::Query;
-use crate::api::types::CreateContainer;
+use crate::api::types::{CreateContainer, HostConfig};
 use crate::daemon::{Filters, LIST_FILTERS, ListOptions, RemoveOptions, Sizes, WaitCondition};
 
 use super::Shared;
@@ -116,6 +116,63 @@ pub(super) async fn resize(
     let (cols, rows) = size(&query)?;
     daemon.resize(&id, cols, rows).await?;
     Ok(StatusCode::OK)
+}
+
+pub(super) async fn pause(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    daemon.pause(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn unpause(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    daemon.unpause(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn update(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+    JsonBody(wanted): JsonBody<HostConfig>,
+) -> Result<Response, ApiError> {
+    Ok(Json(daemon.update(&id, wanted).await?).into_response())
+}
+
+pub(super) async fn top(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<Response, ApiError> {
+    Ok(Json(daemon.top(&id, query.get("ps_args")).await?).into_response())
+}
+
+/// One reading, or one each second; each carries the former one, from which clients compute percentages.
+pub(super) async fn stats(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<Response, ApiError> {
+    let first = daemon.stats(&id).await?;
+    if query.flag("one-shot") {
+        return Ok(Json(first).into_response());
+    }
+    let streaming = query.get("stream").is_none() || query.flag("stream");
+    let readings = stream::unfold((daemon, id, first), |(daemon, id, before)| async move {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        let mut now = daemon.stats(&id).await.ok()?;
+        now["precpu_stats"] = before["cpu_stats"].clone();
+        now["preread"] = before["read"].clone();
+        Some((now.clone(), (daemon, id, now)))
+    });
+    Ok(json_lines(readings.take(if streaming {
+        usize::MAX
+    } else {
+        1
+    })))
 }
 
 /// Width and height of a terminal.

@@ -42,6 +42,11 @@ pub(crate) fn router(daemon: Arc<Daemon>) -> Router {
         .route("/containers/{id}/kill", post(containers::kill))
         .route("/containers/{id}/rename", post(containers::rename))
         .route("/containers/{id}/resize", post(containers::resize))
+        .route("/containers/{id}/pause", post(containers::pause))
+        .route("/containers/{id}/unpause", post(containers::unpause))
+        .route("/containers/{id}/update", post(containers::update))
+        .route("/containers/{id}/top", get(containers::top))
+        .route("/containers/{id}/stats", get(containers::stats))
         .route("/containers/{id}/wait", post(containers::wait))
         .route("/containers/{id}/attach", post(streams::attach))
         .route("/containers/{id}/logs", get(streams::logs))
@@ -67,6 +72,8 @@ pub(crate) fn router(daemon: Arc<Daemon>) -> Router {
             "/networks/{id}",
             get(networks::inspect).delete(networks::remove),
         )
+        .route("/networks/{id}/connect", post(networks::connect))
+        .route("/networks/{id}/disconnect", post(networks::disconnect))
         .route("/volumes", get(volumes::list))
         .route("/volumes/create", post(volumes::create))
         .route("/volumes/prune", post(volumes::prune))

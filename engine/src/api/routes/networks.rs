@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use crate::api::body::JsonBody;
 use crate::api::error::ApiError;
 use crate::api::query::Query;
-use crate::api::types::CreateNetwork;
+use crate::api::types::{ConnectNetwork, CreateNetwork, DisconnectNetwork};
 use crate::daemon::Filters;
 
 use super::Shared;
@@ -43,6 +43,24 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, ApiError> {
     daemon.remove_network(&id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn connect(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+    JsonBody(request): JsonBody<ConnectNetwork>,
+) -> Result<StatusCode, ApiError> {
+    daemon.connect_network(&id, request).await?;
+    Ok(StatusCode::OK)
+}
+
+pub(super) async fn disconnect(
+    State(daemon): Shared,
+    Path(id): Path<String>,
+    JsonBody(request): JsonBody<DisconnectNetwork>,
+) -> Result<StatusCode, ApiError> {
+    daemon.disconnect_network(&id, &request.container).await?;
+    Ok(StatusCode::OK)
 }
 
 pub(super) async fn prune(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {

@@ -1,0 +1,125 @@
+//! `pause`, `unpause` and `update`: what is done to a container's cgroup.
+
+use std::sync::Arc;
+
+use crate::api::types::{ContainerUpdated, HostConfig, RestartPolicy};
+use crate::runtime::cgroups;
+
+use super::container::{Container, State, not_running};
+use super::{Daemon, DaemonError, wish};
+
+impl Daemon {
+    /// Freezes a running container.
+    pub async fn pause(self: &Arc<Self>, text: &str) -> Result<(), DaemonError> {
+        let container = self.container(text)?;
+        let _turn = container.turn.lock().await;
+        let frozen = Arc::clone(&container);
+        self.block(move |daemon| {
+            let running = match frozen.lock().record.state.clone() {
+                State::Running(running) => running,
+                State::Paused(_) => {
+                    return Err(DaemonError::Conflict(format!(
+                        "Container {} is already paused",
+                        frozen.id
+                    )));
+                }
+                _ => return Err(not_running(&frozen.id)),
+            };
+            cgroups::freeze(&daemon.stage, &frozen.id)?;
+            frozen.lock().record.state = State::Paused(running);
+            daemon.save(&frozen)?;
+            daemon.tell(&frozen.record(), "pause", &[]);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lets a frozen container go on.
+    pub async fn unpause(self: &Arc<Self>, text: &str) -> Result<(), DaemonError> {
+        let container = self.container(text)?;
+        let _turn = container.turn.lock().await;
+        if !matches!(container.lock().record.state, State::Paused(_)) {
+            return Err(DaemonError::Conflict(format!(
+                "Container {} is not paused",
+                container.id
+            )));
+        }
+        self.thaw(&container).await
+    }
+
+    /// Thaws a container whose turn the caller holds.
+    pub(crate) async fn thaw(
+        self: &Arc<Self>,
+        container: &Arc<Container>,
+    ) -> Result<(), DaemonError> {
+        let container = Arc::clone(container);
+        self.block(move |daemon| {
+            cgroups::thaw(&daemon.stage, &container.id)?;
+            {
+                let mut inner = container.lock();
+                if let State::Paused(running) = inner.record.state.clone() {
+                    inner.record.state = State::Running(running);
+                }
+            }
+            daemon.save(&container)?;
+            daemon.tell(&container.record(), "unpause", &[]);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes limits and the restart policy.
+    pub async fn update(
+        self: &Arc<Self>,
+        text: &str,
+        wanted: HostConfig,
+    ) -> Result<ContainerUpdated, DaemonError> {
+        let container = self.container(text)?;
+        let _turn = container.turn.lock().await;
+        let updated = Arc::clone(&container);
+        self.block(move |daemon| {
+            let record = updated.record();
+            let mut host = record.host_config.clone();
+            merge(&mut host, &wanted);
+            if record.state.process().is_some() {
+                cgroups::update(&daemon.stage, &updated.id, &wish::resources(&wanted))?;
+            }
+            updated.lock().record.host_config = host;
+            daemon.save(&updated)?;
+            daemon.tell(&updated.record(), "update", &[]);
+            Ok(ContainerUpdated::default())
+        })
+        .await
+    }
+}
+
+/// What the request names replaces what was there; zeros mean "as it is".
+fn merge(host: &mut HostConfig, wanted: &HostConfig) {
+    fn number<T: PartialEq + Default + Copy>(field: &mut T, wanted: T) {
+        if wanted != T::default() {
+            *field = wanted;
+        }
+    }
+    number(&mut host.memory, wanted.memory);
+    number(&mut host.memory_swap, wanted.memory_swap);
+    number(&mut host.memory_reservation, wanted.memory_reservation);
+    number(&mut host.cpu_shares, wanted.cpu_shares);
+    number(&mut host.cpu_quota, wanted.cpu_quota);
+    number(&mut host.cpu_period, wanted.cpu_period);
+    number(&mut host.nano_cpus, wanted.nano_cpus);
+    number(&mut host.blkio_weight, wanted.blkio_weight);
+    if wanted.pids_limit.is_some() {
+        host.pids_limit = wanted.pids_limit;
+    }
+    for (field, wanted) in [
+        (&mut host.cpuset_cpus, &wanted.cpuset_cpus),
+        (&mut host.cpuset_mems, &wanted.cpuset_mems),
+    ] {
+        if !wanted.is_empty() {
+            field.clone_from(wanted);
+        }
+    }
+    if wanted.restart_policy != RestartPolicy::default() {
+        host.restart_policy = wanted.restart_policy.clone();
+    }
+}
