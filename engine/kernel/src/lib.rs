@@ -29,6 +29,7 @@ pub mod pty;
 pub mod rights;
 pub mod seccomp;
 pub mod signal;
+pub mod socket_path;
 pub mod termios;
 pub mod tree;
 pub mod visit;

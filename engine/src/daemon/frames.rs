@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use kernel::socket_path::SocketPath;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -72,7 +73,8 @@ impl StreamWriter {
 
 /// Waits until a process of the container whose shim lives in `directory` has ended.
 pub(crate) async fn wait(directory: &Path, target: Target) -> io::Result<ExitRecord> {
-    let mut stream = UnixStream::connect(directory.join("shim.sock")).await?;
+    let socket = SocketPath::open(&directory.join("shim.sock"))?;
+    let mut stream = UnixStream::connect(socket.short()).await?;
     stream
         .write_all(&Frame::json(&Request::Wait { target }).encode())
         .await?;

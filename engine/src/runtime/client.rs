@@ -4,6 +4,8 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use kernel::socket_path::SocketPath;
+
 use super::handshake::{
     ExitRecord, Frame, Input, Output, Refusal, Reply, Request, Started, Status, Streams, Target,
 };
@@ -124,8 +126,9 @@ impl ShimClient {
     }
 
     fn call(&self, request: &Request) -> Result<(UnixStream, Reply), ShimError> {
-        let mut stream =
-            UnixStream::connect(&self.socket).map_err(|source| ShimError::Unreachable {
+        let mut stream = SocketPath::open(&self.socket)
+            .and_then(|path| UnixStream::connect(path.short()))
+            .map_err(|source| ShimError::Unreachable {
                 path: self.socket.clone(),
                 source,
             })?;

@@ -9,6 +9,7 @@ use kernel::cgroup::Cgroup;
 use kernel::error::SysError;
 use kernel::file::{self, Pipe};
 use kernel::fs::{self, Access};
+use kernel::socket_path::SocketPath;
 
 use super::process::{Ends, Process};
 use super::serve::Shim;
@@ -63,7 +64,8 @@ fn in_group(plan: &Plan, group: &Cgroup) -> Result<Parts, Refusal> {
     let init =
         Process::new(born, ends, plan.process.stdin).map_err(sys("cannot keep the streams"))?;
     let socket = plan.directory.join("shim.sock");
-    let listener = UnixListener::bind(&socket)
+    let listener = SocketPath::open(&socket)
+        .and_then(|path| UnixListener::bind(path.short()))
         .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
     match listener {
         Ok(listener) => Ok((init, log, listener)),
