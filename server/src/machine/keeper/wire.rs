@@ -137,10 +137,6 @@ impl FromKeeper {
     }
 
     /// Reads a frame without its length.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the web process relays, browsers parse")
-    )]
     pub(crate) fn parse(message: &[u8]) -> Result<Self, WireError> {
         let (kind, payload) = split(message, MAX_FROM_KEEPER)?;
         let bad = WireError::BadPayload {
