@@ -113,6 +113,15 @@ impl DaemonError {
         }
     }
 
+    /// Why the program of an exec cannot run, in Docker's words; `None` for any other failure.
+    pub fn unrunnable_exec(&self) -> Option<String> {
+        let Self::Shim(ShimError::Refused(refusal)) = self else {
+            return None;
+        };
+        let (_, why) = refusal.message.split_once("OCI runtime create failed: ")?;
+        Some(format!("OCI runtime exec failed: exec failed: {why}"))
+    }
+
     /// What kind of answer it is.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -4,12 +4,14 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use hyper::upgrade::OnUpgrade;
 
 use crate::api::body::JsonBody;
 use crate::api::error::ApiError;
 use crate::api::hijack::{self, Framing};
 use crate::api::query::Query;
 use crate::api::types::{self, CreateExec, IdResponse};
+use crate::daemon::LogLine;
 
 use super::{Shared, containers};
 
@@ -39,8 +41,14 @@ pub(super) async fn start(
             .map_err(|error| ApiError::bad_request(format!("invalid JSON: {error}")))?
     };
     let framing = Framing::of(daemon.exec_has_terminal(&id)?);
-    let Some(streams) = daemon.start_exec(&id, start).await? else {
-        return Ok(StatusCode::OK.into_response());
+    let streams = match (daemon.start_exec(&id, start).await, upgrade.is_some()) {
+        (Ok(Some(streams)), _) => streams,
+        (Ok(None), _) => return Ok(StatusCode::OK.into_response()),
+        (Err(error), true) => {
+            let why = error.unrunnable_exec().ok_or(error)?;
+            return Ok(unrunnable(upgrade, framing, &why));
+        }
+        (Err(error), false) => return Err(error.into()),
     };
     let streams = std::future::ready(Some(streams));
     let recorded = daemon.exec_recorded(id);
@@ -55,6 +63,23 @@ pub(super) async fn start(
             hijack::output_body(framing, Vec::new(), streams, recorded),
         ),
     })
+}
+
+/// The answer when there is no such program: a stream that says so, as Docker's does.
+///
+/// Clients expect an upgraded connection and find the exit code by inspecting the exec.
+fn unrunnable(upgrade: Option<OnUpgrade>, framing: Framing, why: &str) -> Response {
+    if let Some(upgrade) = upgrade {
+        let line = LogLine {
+            time: jiff::Timestamp::now(),
+            is_stderr: false,
+            text: format!("{why}\r\n"),
+        };
+        let nobody = std::future::ready(None);
+        let recorded = std::future::ready(());
+        tokio::spawn(hijack::relay(upgrade, framing, vec![line], nobody, recorded));
+    }
+    hijack::switching(framing)
 }
 
 pub(super) async fn inspect(
