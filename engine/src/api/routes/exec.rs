@@ -77,7 +77,13 @@ fn unrunnable(upgrade: Option<OnUpgrade>, framing: Framing, why: &str) -> Respon
         };
         let nobody = std::future::ready(None);
         let recorded = std::future::ready(());
-        tokio::spawn(hijack::relay(upgrade, framing, vec![line], nobody, recorded));
+        tokio::spawn(hijack::relay(
+            upgrade,
+            framing,
+            vec![line],
+            nobody,
+            recorded,
+        ));
     }
     hijack::switching(framing)
 }
