@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use labs::exercise::{Exercise, Value};
-use labs::verdict::Verdict;
+use labs::verdict::{Reason, Verdict};
 use serde_json::json;
 
 use super::machine::{Machine, ProofError};
@@ -185,9 +185,13 @@ fn wrong(case: &Case, exercise: &Exercise, said: &Said, ran: &Ran) -> Option<Str
                 return Some(format!("{check} is green"));
             }
             let needed = needed(exercise, check);
-            let red = needed
+            let mut red: Vec<&String> = needed
                 .iter()
-                .find(|id| said.verdicts.get(*id) != Some(&Verdict::Pass))?;
+                .filter(|id| said.verdicts.get(*id) != Some(&Verdict::Pass))
+                .collect();
+            // The cause is the one that does not itself wait for another.
+            red.sort_by_key(|id| said.verdicts.get(*id).is_some_and(waits));
+            let red = *red.first()?;
             let verdict = said.verdicts.get(red).map(brief).unwrap_or_default();
             Some(format!("{check} is red only because {red} is: {verdict}"))
         }
@@ -212,6 +216,10 @@ fn needed(exercise: &Exercise, check: &str) -> BTreeSet<String> {
         }
     }
     found
+}
+
+fn waits(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Fail { reasons } if matches!(reasons.first(), Some(Reason::Needs { .. })))
 }
 
 fn brief(verdict: &Verdict) -> String {
