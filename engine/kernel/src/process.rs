@@ -79,11 +79,21 @@ pub fn fork_in(
     // point, as after fork(2); `args` and `pidfd` are live locals; the process has one thread
     // (checked above), so no lock is left held by a thread that does not exist in the child.
     let ret = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) };
-    SysError::check("clone3", ret)?;
+    let filtered = ret < 0 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS);
+    let ret = if filtered && cgroup.is_none() {
+        // A container's seccomp filter cannot look into clone3's arguments and so refuses the
+        // call as if it were unknown; the older clone(2) takes the same flags by value.
+        let flags = flags | exit_signal;
+        // SAFETY: as above; a null stack means the caller's own, copied.
+        unsafe { libc::syscall(libc::SYS_clone, flags, 0usize, &raw mut pidfd, 0usize, 0usize) }
+    } else {
+        ret
+    };
+    SysError::check("clone", ret)?;
     if ret == 0 {
         return Ok(Forked::Child);
     }
-    // SAFETY: clone3 succeeded with CLONE_PIDFD, so `pidfd` is a new descriptor nobody else owns.
+    // SAFETY: the call succeeded with CLONE_PIDFD, so `pidfd` is a new descriptor nobody else owns.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     let pid = i32::try_from(ret).expect("a pid fits in an int");
     Ok(Forked::Parent(Child { pid, pidfd }))

@@ -87,6 +87,13 @@ pub(super) async fn create(
         }
         answer => answer?,
     };
+    if matches.given("kernel-memory") {
+        // The kernel itself no longer has this limit; the option is still understood.
+        output::complain(
+            "WARNING: Specifying a kernel memory limit is deprecated and will be removed in a \
+             future release.",
+        );
+    }
     for warning in answer["Warnings"].as_array().into_iter().flatten() {
         output::complain(&format!(
             "WARNING: {}",

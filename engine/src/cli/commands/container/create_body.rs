@@ -249,7 +249,6 @@ pub(super) fn update_limits(matches: &Matches) -> Map<String, Value> {
 /// All the limits.
 fn limits(matches: &Matches) -> Result<Map<String, Value>, CliError> {
     let mut host = update_limits(matches);
-    put_number(&mut host, "KernelMemory", matches.bytes("kernel-memory"));
     if matches.given("memory-swappiness") {
         let swappiness = matches.int("memory-swappiness");
         if let Some(value) = swappiness.filter(|value| !(-1..=100).contains(value)) {
