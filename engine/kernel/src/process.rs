@@ -85,7 +85,16 @@ pub fn fork_in(
         // call as if it were unknown; the older clone(2) takes the same flags by value.
         let flags = flags | exit_signal;
         // SAFETY: as above; a null stack means the caller's own, copied.
-        unsafe { libc::syscall(libc::SYS_clone, flags, 0usize, &raw mut pidfd, 0usize, 0usize) }
+        unsafe {
+            libc::syscall(
+                libc::SYS_clone,
+                flags,
+                0usize,
+                &raw mut pidfd,
+                0usize,
+                0usize,
+            )
+        }
     } else {
         ret
     };
