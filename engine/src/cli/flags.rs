@@ -281,8 +281,7 @@ impl Matches {
         cluster: &str,
         rest: &mut impl Iterator<Item = &'w String>,
     ) -> Result<(), FlagError> {
-        let mut letters = cluster.char_indices();
-        while let Some((at, letter)) = letters.next() {
+        for (at, letter) in cluster.char_indices() {
             let Some(flag) = find(flags, |flag| flag.short == Some(letter)) else {
                 if letter == 'h' {
                     self.help = Some(Help);

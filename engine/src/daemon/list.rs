@@ -89,7 +89,7 @@ impl Daemon {
             .iter()
             .map(|container| container.record())
             .collect();
-        records.sort_by(|a, b| b.created.cmp(&a.created));
+        records.sort_by_key(|record| std::cmp::Reverse(record.created));
         let images = self.image_names();
         let chosen = records
             .into_iter()

@@ -20,7 +20,7 @@ pub use blob::{BlobWriter, Blobs};
 pub use error::StoreError;
 pub use layer::{Layer, LayerRecord, Layers};
 pub use overlay::OverlayPlan;
-pub use record::{Records, write_atomically};
+pub use record::{Loaded, Records, write_atomically};
 pub use tags::{Tags, TagsChange};
 pub use unpack::{UnpackError, Unpacked, unpack};
 pub use usage::{GarbageReport, tree_size};

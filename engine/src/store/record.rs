@@ -51,6 +51,9 @@ pub(super) fn is_temporary(name: &OsStr) -> bool {
         .is_some_and(|name| name.starts_with(TEMPORARY))
 }
 
+/// A record with its name, or why it could not be read.
+pub type Loaded<T> = Result<(String, T), StoreError>;
+
 /// A folder with one sub-folder per record: `DIR/<id>/record.json`.
 #[derive(Debug)]
 pub struct Records<T> {
@@ -82,7 +85,7 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
     }
 
     /// Reads all records; damaged ones are returned as errors beside the good ones.
-    pub fn load_all(&self) -> Result<Vec<Result<(String, T), StoreError>>, StoreError> {
+    pub fn load_all(&self) -> Result<Vec<Loaded<T>>, StoreError> {
         let entries =
             fs::read_dir(&self.dir).map_err(|source| StoreError::io("list", &self.dir, source))?;
         let mut all = Vec::new();

@@ -99,7 +99,7 @@ pub(super) fn load() -> Result<(), FilterError> {
 
 fn build() -> Result<ScmpFilterContext, FilterError> {
     let mut filter =
-        ScmpFilterContext::new_filter(ScmpAction::Allow).map_err(FilterError::Build)?;
+        ScmpFilterContext::new(ScmpAction::Allow).map_err(FilterError::Build)?;
     filter
         // Set-user-id programs such as `su` shall work: this process has SYS_ADMIN instead.
         .set_ctl_nnp(false)

@@ -53,7 +53,7 @@ pub(super) fn build(parts: &Parts) -> Result<(), OuterError> {
     let layout = Layout::detect()?;
     let devices: Vec<_> = DEVICES
         .iter()
-        .map(|name| mount::clone_tree(Dir::Here, &c(&format!("/dev/{name}")), Depth::One))
+        .map(|name| mount::clone_tree(Dir::Here, &c(format!("/dev/{name}")), Depth::One))
         .collect::<Result<_, _>>()?;
     let proc = mount::detached(c"proc", &[], hidden())?;
     // While this one is visible, one with the inner network may be mounted.
@@ -121,7 +121,7 @@ pub(super) fn mount_machine(lowers: &[PathBuf]) -> Result<(), OuterError> {
         names.push(name);
     }
     let options = [
-        (c"lowerdir", c(&names.join(":"))),
+        (c"lowerdir", c(names.join(":"))),
         (c"upperdir", c("/disk/root/upper")),
         (c"workdir", c("/disk/root/work")),
         (c"userxattr", c("")),
