@@ -98,8 +98,7 @@ pub(super) fn load() -> Result<(), FilterError> {
 }
 
 fn build() -> Result<ScmpFilterContext, FilterError> {
-    let mut filter =
-        ScmpFilterContext::new(ScmpAction::Allow).map_err(FilterError::Build)?;
+    let mut filter = ScmpFilterContext::new(ScmpAction::Allow).map_err(FilterError::Build)?;
     filter
         // Set-user-id programs such as `su` shall work: this process has SYS_ADMIN instead.
         .set_ctl_nnp(false)
