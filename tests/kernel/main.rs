@@ -3,6 +3,7 @@
 mod capabilities;
 mod cgroup;
 mod lifecycle;
+mod machine;
 mod namespaces;
 mod network;
 mod recovery;

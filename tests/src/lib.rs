@@ -6,6 +6,7 @@
 pub mod engine;
 pub mod executable;
 pub mod host;
+pub mod machines;
 pub mod platform;
 pub mod scratch;
 pub mod terminal;

@@ -9,6 +9,7 @@ use std::path::Path;
 use kernel::error::SysError;
 use kernel::fs::Access;
 use kernel::namespace::Namespaces;
+use kernel::poll::{self, Interest};
 use kernel::process::{self, Forked, Parent, Program};
 use kernel::signal;
 use serde::Deserialize;
@@ -104,7 +105,9 @@ fn run(inner: &InnerStage, stream: &UnixStream, opening: &Value) -> Result<(), S
 }
 
 /// Copies the program's output as frames, then its exit code as a notice.
-fn relay(piped: Piped, input: &[u8], mut stream: &UnixStream) {
+///
+/// The program's end ends it, even when something it started keeps its output open.
+fn relay(piped: Piped, input: &[u8], stream: &UnixStream) {
     let Piped {
         input: to,
         output,
@@ -112,24 +115,64 @@ fn relay(piped: Piped, input: &[u8], mut stream: &UnixStream) {
     } = piped;
     let _ = stream.set_nonblocking(false);
     feed(to, input);
-    let mut output = std::fs::File::from(output);
-    let mut buffer = [0; 16 * 1024];
-    let mut seq = 0;
-    while let Ok(n @ 1..) = output.read(&mut buffer) {
-        let message = FromKeeper::Output {
-            seq,
-            bytes: buffer[..n].to_vec(),
-        };
-        seq += n as u64;
-        if stream.write_all(&frame(&message.message())).is_err() {
+    let mut relayed = Relayed {
+        output: std::fs::File::from(output),
+        stream,
+        seq: 0,
+    };
+    loop {
+        let set = [
+            (relayed.output.as_fd(), Interest::Read),
+            (exit.as_fd(), Interest::Read),
+        ];
+        let Ok(ready) = poll::wait(&set, None) else {
             return;
+        };
+        let more = ready[0].any() && relayed.copy();
+        if ready[1].any() && !(more && ready[0].readable) {
+            break;
+        }
+        if !more && ready[0].any() {
+            // Its output has ended: only the exit code is missing.
+            let _ = poll::wait(&[(exit.as_fd(), Interest::Read)], None);
+            break;
         }
     }
     let mut line = String::new();
     let _ = std::fs::File::from(exit).read_to_string(&mut line);
     let code = line.trim().parse::<i32>().ok();
-    let notice = FromKeeper::Notice(json!({ "exit": code }).to_string());
-    let _ = stream.write_all(&frame(&notice.message()));
+    relayed.say(&FromKeeper::Notice(json!({ "exit": code }).to_string()));
+}
+
+/// The output of a program on its way to who asked for it.
+struct Relayed<'a> {
+    output: std::fs::File,
+    stream: &'a UnixStream,
+    seq: u64,
+}
+
+impl Relayed<'_> {
+    /// Passes on what is there; whether there may be more.
+    fn copy(&mut self) -> bool {
+        let mut buffer = [0; 16 * 1024];
+        let Ok(n @ 1..) = self.output.read(&mut buffer) else {
+            return false;
+        };
+        let message = FromKeeper::Output {
+            seq: self.seq,
+            bytes: buffer[..n].to_vec(),
+        };
+        self.seq += n as u64;
+        self.say(&message);
+        true
+    }
+
+    fn say(&mut self, message: &FromKeeper) {
+        if self.stream.write_all(&frame(&message.message())).is_err() {
+            // Nobody listens any more.
+            process::exit(0)
+        }
+    }
 }
 
 /// Writes the input from a process of its own, so that a program that answers while it reads
