@@ -74,14 +74,23 @@ fn no_mount_of_a_machine_reaches_the_host() {
         return;
     };
     machines.start(ONE, json!({})).unwrap();
-    let mounted = machines.run(ONE, "mkdir -p /tmp/m && mount -t tmpfs seen-by-nobody /tmp/m");
+    let mounted = machines.run(
+        ONE,
+        "mkdir -p /tmp/m && mount -t tmpfs seen-by-nobody /tmp/m",
+    );
     assert_eq!(mounted.code, 0, "{}", mounted.output);
     let host = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let disk = machines.data().display().to_string();
-    assert!(!host.contains("seen-by-nobody") && !host.contains(&disk), "{host}");
+    assert!(
+        !host.contains("seen-by-nobody") && !host.contains(&disk),
+        "{host}"
+    );
     for pid in [machines.keeper(ONE).unwrap(), machines.init(ONE).unwrap()] {
         let text = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
-        assert!(!text.contains("shared:") && !text.contains("master:"), "{text}");
+        assert!(
+            !text.contains("shared:") && !text.contains("master:"),
+            "{text}"
+        );
     }
 }
 
@@ -171,7 +180,11 @@ fn two_machines_have_nothing_in_common() {
     assert!(one.abs_diff(two) >= 65_536, "{one} {two}");
     machines.run(ONE, "sleep 4242 & echo > /root/secret-of-one");
     let seen = machines.run(TWO, "ps -ef; ls -A /root; cat /proc/net/unix; ip -br link");
-    assert!(!seen.output.contains("4242") && !seen.output.contains("secret-of-one"), "{}", seen.output);
+    assert!(
+        !seen.output.contains("4242") && !seen.output.contains("secret-of-one"),
+        "{}",
+        seen.output
+    );
 }
 
 #[test]
@@ -182,7 +195,10 @@ fn nothing_is_left_of_a_stopped_machine_but_its_disk() {
     let base = machines.start(ONE, json!({})).unwrap();
     machines.run(ONE, "echo kept > /root/kept; sync; sleep 1000 & true");
     let groups = groups_of(machines.keeper(ONE).unwrap());
-    assert!(!groups.is_empty() && groups.iter().all(|g| g.exists()), "{groups:?}");
+    assert!(
+        !groups.is_empty() && groups.iter().all(|g| g.exists()),
+        "{groups:?}"
+    );
     machines.stop(ONE).unwrap();
 
     assert!(groups.iter().all(|g| !g.exists()), "{groups:?}");
@@ -230,7 +246,9 @@ fn machines_outlive_their_helper_and_are_found_again() {
     let keeper = machines.keeper(ONE).unwrap();
     let groups = groups_of(machines.keeper(TWO).unwrap());
     let victim = machines.keeper(TWO).unwrap().to_string();
-    let killed = std::process::Command::new("kill").args(["-9", &victim]).status();
+    let killed = std::process::Command::new("kill")
+        .args(["-9", &victim])
+        .status();
     assert!(killed.unwrap().success());
     machines.crash_and_restart().unwrap();
 
