@@ -1,5 +1,10 @@
 //! Containers on the real kernel: the executable under test is this one, in the role of the shim.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "this test binary is its own harness: the executable under test is this one"
+)]
+
 mod network;
 mod place;
 mod run;
@@ -15,7 +20,7 @@ fn main() -> ExitCode {
         return engine::roles::shim::run();
     }
     if let Some(reason) = place::missing() {
-        println!("runtime: all ignored: {reason}");
+        println!("SKIP runtime: {reason}");
         let required = std::env::var("KERNEL_TESTS").is_ok_and(|v| v == "required");
         return if required {
             ExitCode::FAILURE
@@ -24,7 +29,7 @@ fn main() -> ExitCode {
         };
     }
     let filter = words.iter().find(|word| !word.starts_with('-'));
-    let mut failed = 0;
+    let (mut passed, mut failed) = (0, 0);
     // Bridges and rules are made here, not in the host's network.
     kernel::namespace::unshare(kernel::namespace::Namespaces::NETWORK).unwrap();
     kernel::netlink::link::set_up("lo").unwrap();
@@ -37,9 +42,10 @@ fn main() -> ExitCode {
             "test {name} ... {}",
             if result.is_ok() { "ok" } else { "FAILED" }
         );
+        passed += usize::from(result.is_ok());
         failed += usize::from(result.is_err());
     }
-    println!("runtime: {failed} failed");
+    println!("test result: {passed} passed; {failed} failed; 0 ignored");
     if failed == 0 {
         ExitCode::SUCCESS
     } else {

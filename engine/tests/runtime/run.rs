@@ -3,9 +3,10 @@
 use crate::Test;
 use crate::place::Place;
 
-pub(crate) const TESTS: [Test; 2] = [
+pub(crate) const TESTS: [Test; 3] = [
     ("a_program_runs_and_its_code_is_kept", exit_code),
     ("a_missing_program_is_127", missing_program),
+    ("a_container_that_ended_leaves_no_group", nothing_left),
 ];
 
 fn exit_code() {
@@ -27,4 +28,10 @@ fn missing_program() {
             .contains("executable file not found in $PATH"),
         "{error}"
     );
+}
+
+fn nothing_left() {
+    let place = Place::new("left");
+    assert_eq!(place.sh("true").exit.code, 0);
+    assert_eq!(place.groups(), Vec::<std::path::PathBuf>::new());
 }
