@@ -12,4 +12,5 @@ pub mod network;
 pub mod oci;
 pub mod roles;
 pub mod runtime;
+pub mod stage;
 pub mod store;

@@ -7,7 +7,7 @@ use crate::assert_none;
 use crate::source::{Source, files, top};
 
 /// What `roles` may import: what it applies. It runs in processes with one thread and no async runtime.
-const ROLES: [&str; 2] = ["runtime", "logs"];
+const ROLES: [&str; 3] = ["runtime", "stage", "logs"];
 
 /// The daemon's side of the conversation with a role: never the role's own.
 const CALLERS: [&str; 2] = ["runtime::launch", "runtime::client"];

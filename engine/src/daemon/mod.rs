@@ -59,7 +59,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use kernel::lock::FileLock;
 
 use crate::runtime::launch::Paths;
-use crate::runtime::stage::Stage;
+use crate::stage::Stage;
 use crate::store::{Records, Store};
 
 use container::{Container, ContainerRecord};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::inside::{Namespace, inside};
 use super::ipam::Subnet;
 use super::{NetworkError, step};
-use crate::runtime::stage::Stage;
+use crate::stage::Stage;
 
 /// A bridge network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

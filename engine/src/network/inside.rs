@@ -8,7 +8,7 @@ use kernel::fs::{self, Access};
 use kernel::namespace::{self, Namespaces};
 
 use super::NetworkError;
-use crate::runtime::stage::Stage;
+use crate::stage::Stage;
 
 /// An open network namespace.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::bridge::{BridgeNetwork, Reach};
 use super::inside::{Namespace, inside};
 use super::{NetworkError, step};
-use crate::runtime::stage::Stage;
+use crate::stage::Stage;
 
 /// A port of the stage that leads to a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ use super::voice::{self, Ear, Voice};
 use crate::runtime::handshake::{FromInit, Refusal};
 use crate::runtime::plan::Plan;
 use crate::runtime::request::Sharing;
-use crate::runtime::stage::Stage;
+use crate::stage::Stage;
 
 /// A process the shim is the parent of, prepared and waiting for the go.
 #[derive(Debug)]

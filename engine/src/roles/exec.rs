@@ -14,7 +14,7 @@ use super::program::{self, Prepared, Stdio};
 use super::voice::{self, Voice};
 use crate::runtime::handshake::{FromInit, Refusal};
 use crate::runtime::process::ProcessPlan;
-use crate::runtime::stage::Stage;
+use crate::stage::Stage;
 
 /// The running container that a process is made in.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use kernel::error::SysError;
 use serde::{Deserialize, Serialize};
 
 use super::request::Resources;
-use super::stage::Stage;
+use crate::stage::Stage;
 
 /// The group of a container, the same path in every hierarchy.
 pub fn path(stage: &Stage, id: &str) -> PathBuf {

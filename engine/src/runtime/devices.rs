@@ -2,7 +2,7 @@
 
 use super::plan::PlanError;
 use super::request::{CapabilitySpec, RunRequest};
-use super::stage::Stage;
+use crate::stage::Stage;
 
 /// A character device every container has.
 #[derive(Clone, Copy, Debug)]

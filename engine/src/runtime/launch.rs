@@ -12,7 +12,7 @@ use super::client::ShimClient;
 use super::handshake::{ExitRecord, Frame, Refusal, Reply, Status};
 use super::plan::{Plan, PlanError};
 use super::request::RunRequest;
-use super::stage::Stage;
+use crate::stage::Stage;
 
 /// Where the engine keeps what lives as long as it runs, and what it executes.
 #[derive(Clone, Debug)]

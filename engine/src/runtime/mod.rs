@@ -39,4 +39,3 @@ pub mod handshake;
 
 pub mod client;
 pub mod launch;
-pub mod stage;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::mounts::{self, Step};
 use super::process::ProcessPlan;
 use super::request::{InitProcess, LogSpec, Namespaces, Resources, Root, RunRequest};
-use super::stage::Stage;
+use crate::stage::Stage;
 
 /// Everything a shim needs; it reads nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

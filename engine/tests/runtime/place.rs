@@ -7,7 +7,7 @@ use engine::runtime::client::ShimClient;
 use engine::runtime::handshake::{ExitRecord, Output, Streams, Target};
 use engine::runtime::launch::{self, Created, LaunchError, Paths};
 use engine::runtime::request::{ProcessSpec, Root, RunRequest, Writable};
-use engine::runtime::stage::Stage;
+use engine::stage::Stage;
 
 /// Why these tests cannot run here, if they cannot.
 pub(crate) fn missing() -> Option<String> {
