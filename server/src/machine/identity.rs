@@ -10,8 +10,27 @@ use crate::session::LearnerId;
 
 /// `m-` and 12 hexadecimal digits: always the same for the same learner and exercise.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(into = "String", try_from = "String")]
 pub(crate) struct MachineId(String);
+
+/// A text that is no machine's id: it could name any path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no machine id")]
+pub(crate) struct NotAMachine(String);
+
+impl TryFrom<String> for MachineId {
+    type Error = NotAMachine;
+
+    fn try_from(text: String) -> Result<Self, NotAMachine> {
+        Self::parse(&text).ok_or(NotAMachine(text))
+    }
+}
+
+impl From<MachineId> for String {
+    fn from(id: MachineId) -> Self {
+        id.0
+    }
+}
 
 impl MachineId {
     /// The machine of a learner for an exercise.

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kernel::error::SysError;
 use kernel::fs::{self, Access, Dir};
@@ -29,33 +29,42 @@ fn bind(directory: &Path) -> Result<OwnedFd, SysError> {
     Ok(tree)
 }
 
-fn overlay(lower: &[std::path::PathBuf], writable: Option<&Writable>) -> Result<OwnedFd, SysError> {
-    let context = FileSystem::open(c"overlay")?;
-    match layers_one_by_one(&context, lower) {
-        Ok(()) => finish(&context, writable)?,
-        // Before Linux 6.5 there is only one string for all of them, at most 255 bytes long:
-        // names of descriptors are short enough for a dozen layers.
+fn overlay(lower: &[PathBuf], writable: Option<&Writable>) -> Result<OwnedFd, SysError> {
+    match overlay_with(writable, |context| layers_one_by_one(context, lower)) {
+        // Before Linux 6.5 there is only one string for all layers. An older kernel may keep the option it
+        // does not know until the mount itself, so the whole attempt is judged, not the option.
         Err(e) if e.source.raw_os_error() == Some(22) => {
-            let context = FileSystem::open(c"overlay")?;
-            let open = |path: &std::path::PathBuf| fs::open(path, Access::Directory);
+            let open = |path: &PathBuf| fs::open(path, Access::Directory);
             let open: Vec<_> = lower.iter().map(open).collect::<Result<_, _>>()?;
-            let names: Vec<_> = open
-                .iter()
-                .map(|fd| format!("/proc/self/fd/{}", fd.as_raw_fd()))
-                .collect();
-            context.set(c"lowerdir", &c_string(Path::new(&names.join(":"))))?;
-            finish(&context, writable)?;
-            return context.mount(Attributes::NONE);
+            overlay_with(writable, |context| layers_in_one_string(context, &open))
         }
-        Err(e) => return Err(e),
+        done => done,
     }
+}
+
+fn overlay_with(
+    writable: Option<&Writable>,
+    layers: impl Fn(&FileSystem) -> Result<(), SysError>,
+) -> Result<OwnedFd, SysError> {
+    let context = FileSystem::open(c"overlay")?;
+    layers(&context)?;
+    finish(&context, writable)?;
     context.mount(Attributes::NONE)
 }
 
-fn layers_one_by_one(context: &FileSystem, lower: &[std::path::PathBuf]) -> Result<(), SysError> {
+fn layers_one_by_one(context: &FileSystem, lower: &[PathBuf]) -> Result<(), SysError> {
     lower
         .iter()
         .try_for_each(|path| context.set(c"lowerdir+", &c_string(path)))
+}
+
+/// A string has at most 255 bytes: names of descriptors are short enough for a dozen layers.
+fn layers_in_one_string(context: &FileSystem, open: &[OwnedFd]) -> Result<(), SysError> {
+    let names: Vec<_> = open
+        .iter()
+        .map(|fd| format!("/proc/self/fd/{}", fd.as_raw_fd()))
+        .collect();
+    context.set(c"lowerdir", &c_string(Path::new(&names.join(":"))))
 }
 
 fn finish(context: &FileSystem, writable: Option<&Writable>) -> Result<(), SysError> {
