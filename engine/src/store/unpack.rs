@@ -348,3 +348,6 @@ fn node(entry: &Entry<'_, impl Read>) -> Node {
 fn is_dir(parent: BorrowedFd<'_>, name: &OsStr) -> bool {
     tree::stat(parent, name).is_ok_and(|stat| stat.st_mode & 0o170_000 == 0o040_000)
 }
+
+#[cfg(test)]
+mod tests;
