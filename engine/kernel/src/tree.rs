@@ -239,6 +239,11 @@ pub fn set_xattr(file: BorrowedFd<'_>, name: &OsStr, value: &[u8]) -> Result<(),
     SysError::check("fsetxattr", ret.into()).map_err(|error| error.on(name.to_string_lossy()))
 }
 
+/// Where an open directory can be listed by the functions of the standard library, without a second lookup.
+pub fn listing_path(dir: BorrowedFd<'_>) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd()))
+}
+
 /// Reads the extended attributes of a path that is not followed; see llistxattr(2).
 pub fn xattrs(path: &Path) -> Result<Vec<(OsString, Vec<u8>)>, SysError> {
     let c_path = c_string(path.as_os_str(), "llistxattr")?;

@@ -9,6 +9,7 @@ pub mod types;
 mod body;
 mod error;
 mod hijack;
+mod pipe;
 mod query;
 mod routes;
 mod serve;

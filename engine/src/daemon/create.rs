@@ -130,6 +130,7 @@ impl Daemon {
                 .map_err(DaemonError::io(format!("make {}", path.display())))?;
         }
         self.copy_root_attributes(image, &dir.join("upper"))?;
+        self.make_init_layer(&container.record())?;
         let mounts = self.resolve_mounts(&container.record(), image)?;
         container.lock().record.mounts = mounts;
         self.save(container)

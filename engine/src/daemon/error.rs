@@ -1,12 +1,12 @@
 //! Why the daemon did not do what it was asked. `api/error.rs` turns the kind into an HTTP status.
 
-use crate::image::{AddError, BadReference, ImageError};
+use crate::image::{AddError, ArchiveError, BadReference, ImageError};
 use crate::network::NetworkError;
 use crate::network::ipam::IpamError;
 use crate::runtime::client::ShimError;
 use crate::runtime::handshake::{Refusal, RefusalKind};
 use crate::runtime::launch::LaunchError;
-use crate::store::StoreError;
+use crate::store::{PackError, StoreError};
 
 /// A refusal or a failure. Wording follows Docker where clients match on it.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,12 @@ pub enum DaemonError {
     /// No address is left, or it is taken.
     #[error(transparent)]
     Ipam(#[from] IpamError),
+    /// An archive of images cannot be written or read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Files cannot be packed.
+    #[error(transparent)]
+    Pack(#[from] PackError),
     /// The disk said no.
     #[error("cannot {action}: {source}")]
     Io {
@@ -132,6 +138,7 @@ impl DaemonError {
                 ErrorKind::Invalid
             }
             Self::Image(ImageError::Reference(_) | ImageError::Ambiguous(_)) => ErrorKind::Invalid,
+            Self::Archive(ArchiveError::Image(ImageError::NotFound(_))) => ErrorKind::NotFound,
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Forbidden(_) => ErrorKind::Forbidden,
             Self::NotModified(_) => ErrorKind::NotModified,

@@ -230,6 +230,88 @@ impl Daemon {
         .await
     }
 
+    /// Packs images: those named, each with the names it was asked by.
+    pub async fn save_images(
+        self: &Arc<Self>,
+        names: Vec<String>,
+        out: impl std::io::Write + Send + 'static,
+    ) -> Result<(), DaemonError> {
+        self.block(move |daemon| {
+            Ok(crate::image::save(
+                &daemon.store,
+                &daemon.named(&names)?,
+                out,
+            )?)
+        })
+        .await
+    }
+
+    /// Checks that images can be saved, before a stream begins.
+    pub async fn check_images(self: &Arc<Self>, names: Vec<String>) -> Result<(), DaemonError> {
+        self.block(move |daemon| daemon.named(&names).map(drop))
+            .await
+    }
+
+    fn named(&self, texts: &[String]) -> Result<Vec<(Image, Vec<Reference>)>, DaemonError> {
+        let mut images: Vec<(Image, Vec<Reference>)> = Vec::new();
+        for text in texts {
+            let image = Image::find(&self.store, text)?;
+            let name = Reference::parse(text)
+                .ok()
+                .filter(|name| name.tag().is_some());
+            // An id is no name, though it looks like one.
+            let name = name.filter(|_| {
+                !image
+                    .id
+                    .hex()
+                    .starts_with(text.strip_prefix("sha256:").unwrap_or(text))
+            });
+            match images.iter_mut().find(|(known, _)| known.id == image.id) {
+                Some((_, names)) => names.extend(name),
+                None => images.push((image, name.into_iter().collect())),
+            }
+        }
+        Ok(images)
+    }
+
+    /// Loads an archive of images.
+    pub async fn load_images(
+        self: &Arc<Self>,
+        archive: impl std::io::Read + Send + 'static,
+        sink: super::ProgressSink,
+    ) -> Result<(), DaemonError> {
+        let _naming = self.naming.lock().await;
+        self.block(move |daemon| {
+            let scratch = daemon
+                .config
+                .data_root
+                .join(format!("load-{}", super::names::random_id()));
+            std::fs::create_dir(&scratch)
+                .map_err(DaemonError::io(format!("make {}", scratch.display())))?;
+            let loaded = super::files::plain(archive)
+                .and_then(|archive| Ok(crate::image::load(&daemon.store, archive, &scratch)?));
+            if let Err(error) = std::fs::remove_dir_all(&scratch) {
+                tracing::warn!("cannot remove {}: {error}", scratch.display());
+            }
+            for (image, names) in loaded? {
+                let shown = |name: &Reference| format!("Loaded image: {}\n", name.familiar());
+                let mut lines: Vec<String> = names.iter().map(shown).collect();
+                if lines.is_empty() {
+                    lines.push(format!("Loaded image ID: {}\n", image.id));
+                }
+                for line in lines {
+                    sink.send(crate::api::types::Progress {
+                        stream: Some(line),
+                        ..Default::default()
+                    });
+                }
+                daemon.tell_image("load", &image.id, &image.id.to_string(), &image);
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Images of the catalogue whose name holds the term.
     pub async fn search(self: &Arc<Self>, term: &str) -> Result<Vec<SearchResult>, DaemonError> {
         let term = term.to_owned();

@@ -51,7 +51,7 @@ impl Daemon {
             .collect();
         let layers = layers?;
         let image_size: u64 = layers.iter().map(|layer| layer.record.size).sum();
-        let plan = OverlayPlan::new(layers.into_iter().map(|layer| layer.tree).collect(), &dir);
+        let plan = OverlayPlan::new(self.lowers(record)?, &dir);
         let size = |sizes| {
             (sizes == Sizes::Computed)
                 .then(|| i64::try_from(tree_size(&plan.upper)).unwrap_or(i64::MAX))

@@ -16,6 +16,7 @@ mod create;
 mod exec;
 mod exits;
 mod frames;
+mod init_layer;
 mod inspect;
 mod list;
 mod logs;
@@ -27,7 +28,10 @@ mod stop;
 mod top;
 mod wish;
 
+mod commit;
+mod files;
 mod image_remove;
+
 mod images;
 mod links;
 mod network_files;
@@ -38,6 +42,7 @@ mod volume_seed;
 mod volumes;
 
 pub use attach::{AttachOptions, Attached};
+pub use commit::CommitOptions;
 pub use config::{Config, ConfigError, EngineArgs, Host};
 pub use error::{DaemonError, ErrorKind};
 pub use filters::Filters;

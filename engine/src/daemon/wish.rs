@@ -22,11 +22,7 @@ impl Daemon {
     pub(crate) fn wish(&self, record: &ContainerRecord) -> Result<RunRequest, DaemonError> {
         let (config, host) = (&record.config, &record.host_config);
         let dir = self.container_dir(&record.id);
-        let mut lowers = Vec::new();
-        for chain in record.layers.iter().rev() {
-            lowers.push(self.store.layer(chain)?.tree);
-        }
-        let overlay = OverlayPlan::new(lowers, &dir);
+        let overlay = OverlayPlan::new(self.lowers(record)?, &dir);
         let mut mounts: Vec<MountSpec> = record.mounts.iter().map(mount_spec).collect();
         mounts.extend(self.tmpfs_mounts(host));
         // A mount below another one comes after it.

@@ -1,6 +1,7 @@
 //! Images: names, what a name means, how images come to be and how they leave.
 
 mod add;
+mod archive;
 pub mod catalogue;
 mod change;
 mod history;
@@ -8,6 +9,7 @@ mod reference;
 mod resolve;
 
 pub use add::{AddError, AddedLayer, NewImage, add_image, add_layer, name_image, scratch_config};
+pub use archive::{ArchiveError, load, save};
 pub use change::{BadChange, apply_change};
 pub use history::history;
 pub use reference::{BadReference, Reference, Selector};

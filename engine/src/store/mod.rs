@@ -9,6 +9,7 @@ mod blob;
 mod error;
 mod layer;
 mod overlay;
+mod pack;
 mod record;
 #[cfg(test)]
 pub(crate) use record::tests;
@@ -20,9 +21,10 @@ pub use blob::{BlobWriter, Blobs};
 pub use error::StoreError;
 pub use layer::{Layer, LayerRecord, Layers};
 pub use overlay::OverlayPlan;
+pub use pack::{PackError, Packed, pack, pack_entry};
 pub use record::{Loaded, Records, write_atomically};
 pub use tags::{Tags, TagsChange};
-pub use unpack::{UnpackError, Unpacked, unpack};
+pub use unpack::{UnpackError, Unpacked, Whiteouts, unpack, unpack_into};
 pub use usage::{GarbageReport, tree_size};
 
 use std::path::{Path, PathBuf};

@@ -58,8 +58,26 @@ pub enum UnpackError {
     Target(#[from] SysError),
 }
 
-/// Unpacks an uncompressed archive into the empty directory `into` and computes its digest on the way.
+/// What names that begin with `.wh.` mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whiteouts {
+    /// The removal of what a lower layer has.
+    Applied,
+    /// Nothing special: the archive is no layer.
+    Literal,
+}
+
+/// Unpacks an uncompressed layer into the empty directory `into` and computes its digest on the way.
 pub fn unpack(archive: impl Read, into: &Path) -> Result<Unpacked, UnpackError> {
+    unpack_into(archive, Tree::open(into)?, Whiteouts::Applied)
+}
+
+/// Unpacks an uncompressed archive into a tree that is open already, replacing what has the same name.
+pub fn unpack_into(
+    archive: impl Read,
+    into: Tree,
+    whiteouts: Whiteouts,
+) -> Result<Unpacked, UnpackError> {
     let mut source = HashingReader {
         inner: archive,
         hasher: Hasher::default(),
@@ -67,7 +85,8 @@ pub fn unpack(archive: impl Read, into: &Path) -> Result<Unpacked, UnpackError> 
     let mut size = 0;
     {
         let mut target = Target {
-            tree: Tree::open(into)?,
+            tree: into,
+            whiteouts,
             parent: None,
             times: Vec::new(),
         };
@@ -104,6 +123,7 @@ impl<R: Read> Read for HashingReader<R> {
 
 struct Target {
     tree: Tree,
+    whiteouts: Whiteouts,
     /// The folder of the last entry: archives list a folder's files one after the other.
     parent: Option<(PathBuf, OwnedFd)>,
     /// Folders get their times at the end, because making files in them changes it.
@@ -122,6 +142,9 @@ impl Target {
         };
         let folder = path.parent().unwrap_or(Path::new(""));
         let parent = self.folder(folder).map_err(named)?;
+        if self.whiteouts == Whiteouts::Literal {
+            return self.make(entry, &parent, name, &path);
+        }
         if name == OPAQUE {
             return tree::set_xattr(parent.as_fd(), OsStr::new("user.overlay.opaque"), b"y")
                 .map(|()| 0)
@@ -319,7 +342,7 @@ impl Meta {
 }
 
 /// Overlayfs trusts its own attributes, so an archive may not bring them; the rest of `user.` is harmless.
-fn is_allowed(name: &[u8]) -> bool {
+pub(super) fn is_allowed(name: &[u8]) -> bool {
     let ours = name.starts_with(b"user.overlay.");
     (name.starts_with(b"user.") && !ours)
         || name == b"security.capability"

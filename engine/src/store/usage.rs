@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::oci::{Digest, ImageConfig, ImageManifest, chain_ids};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, TagsChange};
 
 /// What a garbage collection removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,20 +25,16 @@ impl Store {
     pub fn collect_garbage(&self, keep: &BTreeSet<Digest>) -> Result<GarbageReport, StoreError> {
         let _lock = self.lock()?;
         let (mut blobs, mut layers) = (BTreeSet::new(), keep.clone());
-        for manifest_digest in self.tags().all()?.into_values() {
-            let manifest: ImageManifest = self.parse(&manifest_digest)?;
-            let config_digest: Digest = manifest.config().digest().to_string().parse()?;
-            let config = ImageConfig::parse(&self.document(&config_digest)?).map_err(|source| {
-                StoreError::Damaged {
-                    path: self.blobs().path(&config_digest),
-                    source,
+        for (name, manifest_digest) in self.tags().all()? {
+            match self.reachable(&manifest_digest) {
+                Ok((documents, chains)) => {
+                    blobs.extend(documents);
+                    layers.extend(chains);
                 }
-            })?;
-            layers.extend(chain_ids(&config.rootfs.diff_ids));
-            for layer in manifest.layers() {
-                blobs.insert(layer.digest().to_string().parse()?);
+                // The catalogue has lost it: the name leads nowhere, and keeps nothing.
+                Err(StoreError::NoBlob { .. }) => self.tags().apply([TagsChange::Remove(name)])?,
+                Err(error) => return Err(error),
             }
-            blobs.extend([manifest_digest, config_digest]);
         }
         let mut report = GarbageReport::default();
         for chain in self
@@ -64,6 +60,26 @@ impl Store {
             report.blobs.push(digest);
         }
         Ok(report)
+    }
+
+    /// The blobs and chain ids that an image needs.
+    fn reachable(
+        &self,
+        manifest_digest: &Digest,
+    ) -> Result<(Vec<Digest>, Vec<Digest>), StoreError> {
+        let manifest: ImageManifest = self.parse(manifest_digest)?;
+        let config_digest: Digest = manifest.config().digest().to_string().parse()?;
+        let config = ImageConfig::parse(&self.document(&config_digest)?).map_err(|source| {
+            StoreError::Damaged {
+                path: self.blobs().path(&config_digest),
+                source,
+            }
+        })?;
+        let mut blobs = vec![manifest_digest.clone(), config_digest];
+        for layer in manifest.layers() {
+            blobs.push(layer.digest().to_string().parse()?);
+        }
+        Ok((blobs, chain_ids(&config.rootfs.diff_ids)))
     }
 
     fn parse<T: serde::de::DeserializeOwned>(&self, digest: &Digest) -> Result<T, StoreError> {

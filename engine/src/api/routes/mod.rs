@@ -3,6 +3,7 @@
 mod archives;
 mod containers;
 mod exec;
+mod files;
 mod images;
 mod networks;
 mod streams;
@@ -51,6 +52,14 @@ pub(crate) fn router(daemon: Arc<Daemon>) -> Router {
         .route("/containers/{id}/attach", post(streams::attach))
         .route("/containers/{id}/logs", get(streams::logs))
         .route("/containers/{id}/exec", post(exec::create))
+        .route("/containers/{id}/changes", get(files::changes))
+        .route("/containers/{id}/export", get(files::export))
+        .route(
+            "/containers/{id}/archive",
+            get(files::copy_out).head(files::stat).put(files::copy_in),
+        )
+        .route("/commit", post(archives::commit))
+        .route("/build/prune", post(system::prune_build_cache))
         .route("/exec/{id}/start", post(exec::start))
         .route("/exec/{id}/json", get(exec::inspect))
         .route("/exec/{id}/resize", post(exec::resize));
