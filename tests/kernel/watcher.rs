@@ -99,6 +99,21 @@ impl Watched {
     }
 }
 
+impl Watched {
+    /// Asks again until the check has passed: a loaded host takes its time.
+    #[track_caller]
+    fn passes(&mut self, check: &str) {
+        let mut report = self.now(check);
+        for _ in 0..20 {
+            if report["verdict"]["status"] == "pass" {
+                return;
+            }
+            report = self.now(check);
+        }
+        panic!("{check} has not passed: {report:#}");
+    }
+}
+
 impl Drop for Watched {
     fn drop(&mut self) {
         // `--kill-child` takes the stages with it; a stage that has ended already is as good.
@@ -214,9 +229,7 @@ fn facts_of_a_process_are_those_of_its_namespaces() {
     ));
     machine.type_in("unshare --pid --fork --mount-proc sleep 222 &");
     machine.type_in("unshare --ipc sh -c 'ipcmk -M 4096; ipcmk -Q; exec sleep 223' >/dev/null &");
-    std::thread::sleep(Duration::from_millis(1500));
     for check in ["pid", "segment"] {
-        let report = machine.now(check);
-        assert_eq!(report["verdict"]["status"], "pass", "{report:#}");
+        machine.passes(check);
     }
 }

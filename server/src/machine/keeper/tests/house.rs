@@ -35,7 +35,9 @@ impl Household for Plain {
     fn open_shell(&mut self, _terminal: &str, size: Size) -> Result<Shell, NoShell> {
         let pair = kernel::pty::open(size.window()).map_err(|e| NoShell(e.to_string()))?;
         let end = || Stdio::from(pair.slave.try_clone().unwrap());
-        let mut child = Command::new("setsid")
+        let mut child = Command::new("env")
+            // A test run started in the background has SIGINT ignored, and hands that down.
+            .args(["--default-signal=INT,QUIT", "setsid"])
             .arg("--ctty")
             .args(&self.argv)
             .stdin(end())
