@@ -28,6 +28,8 @@ impl Namespaces {
     pub const IPC: Self = Self(libc::CLONE_NEWIPC);
     /// The visible root of the control groups.
     pub const CGROUP: Self = Self(libc::CLONE_NEWCGROUP);
+    /// The monotonic clock and the one since the boot.
+    pub const TIME: Self = Self(libc::CLONE_NEWTIME);
 
     /// Whether all kinds of `other` are in this set.
     pub fn contains(self, other: Self) -> bool {
@@ -50,7 +52,7 @@ impl BitOr for Namespaces {
 
 /// Moves this process into new namespaces; see unshare(2).
 ///
-/// A new pid namespace is for the children only.
+/// A new pid or time namespace is for the children only.
 pub fn unshare(kinds: Namespaces) -> Result<(), SysError> {
     // SAFETY: unshare(2) takes its argument by value and touches no memory of ours. The flags can
     // only name namespaces, so nothing that Rust relies on (memory, descriptors) stops being shared.

@@ -1,5 +1,6 @@
 //! From the outer stage into the inner one.
 
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
@@ -50,6 +51,7 @@ fn enter(channel: &Channel) -> Result<ExitCode, EnterError> {
     go(channel)?;
     let kinds = Namespaces::NETWORK | Namespaces::UTS | Namespaces::IPC | Namespaces::CGROUP;
     namespace::unshare(kinds)?;
+    own_clocks()?;
     channel.send(&FromInit::Networked)?;
     go(channel)?;
     match process::fork(Namespaces::PID | Namespaces::MOUNT, Parent::CallersParent)? {
@@ -65,6 +67,15 @@ fn enter(channel: &Channel) -> Result<ExitCode, EnterError> {
             drop(docker);
             Ok(serve::run(channel))
         }
+    }
+}
+
+/// Gives PID 1 a time namespace: `nsenter --all` then enters nothing that the machine does not own.
+fn own_clocks() -> Result<(), EnterError> {
+    match namespace::unshare(Namespaces::TIME) {
+        // A kernel without them: nobody in the machine sees one either.
+        Err(e) if e.source.kind() == ErrorKind::InvalidInput => Ok(()),
+        done => Ok(done?),
     }
 }
 

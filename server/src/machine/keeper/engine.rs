@@ -1,12 +1,13 @@
 //! The machine's engine: started when somebody first asks for it, and again when it has ended.
 
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kernel::error::SysError;
 use kernel::fs::Access;
-use kernel::namespace::Namespaces;
+use kernel::namespace::{self, Namespaces};
 use kernel::process::{self, Exit, Forked, Parent, Program, Signal};
 use kernel::signal;
 
@@ -97,7 +98,7 @@ fn spawn(stage: i32, socket: BorrowedFd<'_>) -> Result<i32, SysError> {
 }
 
 fn execute(stage: i32, socket: BorrowedFd<'_>, executable: BorrowedFd<'_>) -> SysError {
-    if let Err(e) = signal::reset_all() {
+    if let Err(e) = signal::reset_all().and_then(|()| same_clocks(stage)) {
         return e;
     }
     let stage = std::ffi::CString::new(stage.to_string()).expect("a number has no NUL");
@@ -123,4 +124,14 @@ fn execute(stage: i32, socket: BorrowedFd<'_>, executable: BorrowedFd<'_>) -> Sy
     ];
     let plan = [(0, 0), (1, 1), (2, 2), (socket.as_raw_fd(), 3)];
     process::execute_with(Program::Open(executable), &argv, &env, &plan)
+}
+
+/// Its containers inherit the clocks of the machine, which its root then may enter.
+fn same_clocks(stage: i32) -> Result<(), SysError> {
+    match namespace::open(stage, "time") {
+        Ok(clocks) => namespace::setns(clocks.as_fd(), Namespaces::TIME),
+        // A kernel without time namespaces.
+        Err(e) if e.source.kind() == ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    }
 }
