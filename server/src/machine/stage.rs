@@ -1,14 +1,19 @@
 //! The conversation between the helper and the outer stage while it is being made.
 //!
 //! ```text
-//! helper                                   stage
+//! helper                                   first child
 //!   fork ─────────────────────────────────► setuid(base), unshare(USER)
 //!        ◄───────────────────── Isolated ──
-//!   maps, control groups, idmapped mounts
-//!        ── Mapped ────────────────────────► clone(PID, MOUNT, NETWORK, CGROUP, IPC, UTS)
-//!        ◄────────── Keeper {pid}, pidfd ──   (ends; its child executes `quai keeper`)
+//!   maps, keeps the namespace open
+//!        ── Go ────────────────────────────► (ends)
+//!
+//!   idmapped, detached mounts               second child, still the host's root
+//!   fork ─────────────────────────────────► unshare(MOUNT), attaches them, joins the namespace
+//!   puts it into its control group
+//!        ── Go ────────────────────────────► clone(PID, MOUNT, NETWORK, CGROUP, IPC, UTS)
+//!        ◄──────────── Keeper {pid}, pidfd ─   (ends; its child executes `quai keeper`)
 //!   moves the keeper to outer/
-//!        ── Build, descriptors ────────────► builds M1, starts the inner stage
+//!        ── Build, listening socket ───────► builds M1, starts the inner stage
 //!        ◄──────────────── Ready | Failed ──
 //! ```
 
@@ -22,14 +27,23 @@ use super::spec::Limits;
 /// What the helper says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromHelper {
-    /// The user namespace has its ids.
-    Mapped,
-    /// The keeper shall build the machine. Descriptors: [`BUILD_DESCRIPTORS`], in that order.
+    /// The next step may be taken.
+    Go,
+    /// The keeper shall build the machine; with the listening socket.
     Build(Build),
 }
 
-/// Disk, catalogue, executable, listening socket.
-pub(crate) const BUILD_DESCRIPTORS: usize = 4;
+/// Where the second child attaches what the helper prepared, for the keeper to find in its copy of
+/// the mounts. The kernel locks what is copied into another user namespace: the keeper cannot make
+/// the catalogue writable.
+pub(crate) const HANDOVER: &str = "/tmp";
+
+/// The names below [`HANDOVER`].
+pub(crate) const DISK: &str = "disk";
+/// The catalogue.
+pub(crate) const STORE: &str = "store";
+/// The executable.
+pub(crate) const EXECUTABLE: &str = "quai";
 
 /// What the keeper must know.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 //! verbs (`verbs`).
 //!
 //! It gives machines their ids (`ranges`), disks (`disk`), control groups (`groups`), starts them
-//! (`start`), knows them again after a restart (`record`), and removes what dead ones left
+//! (`start`, `isolate`), knows them again after a restart (`record`), and removes what dead ones left
 //! (`machines`). It makes no mount in the host's mount namespace. `spawn` starts it before the web
 //! process becomes an ordinary user; `client` is how that process then speaks to it.
 
@@ -10,6 +10,7 @@ pub(crate) mod client;
 mod disk;
 mod down;
 mod groups;
+mod isolate;
 mod machines;
 mod owner;
 mod ranges;

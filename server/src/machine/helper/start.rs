@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -13,19 +13,19 @@ use engine::store::{Store, StoreError};
 use kernel::error::SysError;
 use kernel::fs::{Access, Dir};
 use kernel::mount::{self, Attributes, Change, Depth, Propagation};
-use kernel::namespace::{self, IdMap, Namespaces};
-use kernel::process::{self, Child, Dumpable, Forked, Parent, Patience, Resource};
+use kernel::process::Child;
 
 use super::disk::{self, DiskError};
 use super::groups::Groups;
+use super::isolate::{self, Parts, Stage};
 use super::owner::Owner;
 use super::ranges::RangeError;
 use super::record::RecordError;
 use super::verbs::Start;
-use crate::machine::channel::{Channel, ChannelError};
+use crate::machine::channel::ChannelError;
 use crate::machine::data::DataDir;
-use crate::machine::spec::{IDS, Limits, Network};
-use crate::machine::stage::{Build, CHANNEL, FromHelper, FromStage};
+use crate::machine::spec::Network;
+use crate::machine::stage::{Build, FromHelper, FromStage};
 
 /// Why a machine was not started.
 #[derive(Debug, thiserror::Error)]
@@ -79,61 +79,37 @@ pub(super) fn start(
 
     let executable = kernel::fs::open(&data.executable(), Access::Path)?;
     let log = log(&folder.join("keeper.log"))?;
-    let (ours, theirs) = Channel::pair()?;
-    let stage = match process::fork(Namespaces::NONE, Parent::Caller)? {
-        Forked::Child => outside(theirs, base, &wish.limits, executable.as_fd(), &log),
-        Forked::Parent(child) => child,
+    let user = isolate::user_namespace(base)?;
+    let parts = Parts {
+        disk: disk::mount(&image, user.as_fd())?,
+        store: shared(&data.store(), Some(user.as_fd()))?,
+        executable: shared(&data.executable(), None)?,
     };
-    drop(theirs);
-    let FromStage::Isolated = answer(&ours)? else {
-        return Err(out_of_order());
-    };
-    let map = IdMap {
-        inside: 0,
-        outside: base,
-        count: IDS,
-    };
-    namespace::write_id_maps(stage.pid, &[map])?;
-    let user = namespace::open(stage.pid, "user")?;
-    groups.machine.add(stage.pid).map_err(StartError::Groups)?;
-    ours.send(&FromHelper::Mapped)?;
-    let (FromStage::Keeper { pid }, pidfd) = answer_with_keeper(&ours)? else {
-        return Err(out_of_order());
-    };
-    process::wait(stage.pidfd.as_fd(), Patience::Wait)?;
-    let keeper = Child { pid, pidfd };
-
-    let built = (|| {
-        groups
-            .divide(pid, base, &wish.limits)
-            .map_err(StartError::Groups)?;
-        let disk = disk::mount(&image, user.as_fd())?;
-        let store = shared(&data.store(), Some(user.as_fd()))?;
-        let executable = shared(&data.executable(), None)?;
-        let build = FromHelper::Build(Build {
-            id: wish.id.clone(),
-            lowers,
-            limits: wish.limits,
-        });
-        let descriptors = [
-            disk.as_fd(),
-            store.as_fd(),
-            executable.as_fd(),
-            listener.as_fd(),
-        ];
-        ours.send_with(&build, &descriptors)?;
-        match answer(&ours)? {
-            FromStage::Ready => Ok(()),
-            _ => Err(out_of_order()),
-        }
-    })();
-    if let Err(error) = built {
-        // It ends by itself when the channel closes; it must be gone before its groups are removed.
-        let _ = process::pidfd_send_signal(keeper.pidfd.as_fd(), process::Signal::KILL);
-        let _ = process::wait(keeper.pidfd.as_fd(), Patience::Wait);
-        return Err(error);
+    let (ours, keeper) = isolate::keeper(
+        &Stage {
+            user: user.as_fd(),
+            parts: &parts,
+            open_files: wish.limits.open_files,
+            executable: executable.as_fd(),
+            log: &log,
+        },
+        |pid| groups.machine.add(pid).map_err(StartError::Groups),
+    )?;
+    groups
+        .divide(keeper.pid(), base, &wish.limits)
+        .map_err(StartError::Groups)?;
+    let build = FromHelper::Build(Build {
+        id: wish.id.clone(),
+        lowers,
+        limits: wish.limits,
+    });
+    ours.send_with(&build, &[listener.as_fd()])?;
+    match isolate::answer(&ours)? {
+        FromStage::Ready => Ok(Started {
+            keeper: keeper.keep(),
+        }),
+        _ => Err(isolate::out_of_order()),
     }
-    Ok(Started { keeper })
 }
 
 /// The layers of an image, the highest first, relative to the store.
@@ -193,101 +169,4 @@ fn log(path: &Path) -> Result<File, StartError> {
             path: path.to_owned(),
             source,
         })
-}
-
-fn answer(channel: &Channel) -> Result<FromStage, StartError> {
-    match channel.receive()? {
-        FromStage::Failed { why } => Err(StartError::Failed(why)),
-        other => Ok(other),
-    }
-}
-
-fn answer_with_keeper(channel: &Channel) -> Result<(FromStage, OwnedFd), StartError> {
-    match channel.receive_any()? {
-        (FromStage::Failed { why }, _) => Err(StartError::Failed(why)),
-        (message, mut descriptors) => match descriptors.pop() {
-            Some(pidfd) => Ok((message, pidfd)),
-            None => Err(out_of_order()),
-        },
-    }
-}
-
-fn out_of_order() -> StartError {
-    StartError::Failed("the stage spoke out of order".into())
-}
-
-/// The first process of the outer stage, still on the host: takes the machine's ids, makes the user
-/// namespace, and leaves a keeper behind.
-fn outside(
-    channel: Channel,
-    base: u32,
-    limits: &Limits,
-    executable: BorrowedFd<'_>,
-    log: &File,
-) -> ! {
-    let done = isolate(&channel, base, limits, executable, log);
-    if let Err(error) = done {
-        let why = crate::machine::stage::story(&error);
-        let _ = channel.send(&FromStage::Failed { why });
-    }
-    process::exit(0)
-}
-
-fn isolate(
-    channel: &Channel,
-    base: u32,
-    limits: &Limits,
-    executable: BorrowedFd<'_>,
-    log: &File,
-) -> Result<(), StartError> {
-    process::set_rlimit(Resource::OpenFiles, limits.open_files, limits.open_files)?;
-    process::set_rlimit(Resource::Core, 0, 0)?;
-    process::join_new_session_keyring()?;
-    // The kernel charges what a namespace uses to the user who made it: not to the host's root.
-    process::become_user(base, base)?;
-    process::set_dumpable(Dumpable::Yes)?;
-    process::set_parent_death_signal(process::Signal::KILL)?;
-    namespace::unshare(Namespaces::USER)?;
-    channel.send(&FromStage::Isolated)?;
-    let FromHelper::Mapped = channel.receive()? else {
-        return Err(out_of_order());
-    };
-    let kinds = Namespaces::PID
-        | Namespaces::MOUNT
-        | Namespaces::NETWORK
-        | Namespaces::CGROUP
-        | Namespaces::IPC
-        | Namespaces::UTS;
-    match process::fork(kinds, Parent::CallersParent)? {
-        Forked::Parent(keeper) => {
-            let message = FromStage::Keeper { pid: keeper.pid };
-            channel.send_with(&message, &[keeper.pidfd.as_fd()])?;
-            Ok(())
-        }
-        Forked::Child => {
-            process::become_user(0, 0)?;
-            process::setsid()?;
-            let null = File::options()
-                .read(true)
-                .write(true)
-                .open("/dev/null")
-                .map_err(|source| StartError::File {
-                    path: "/dev/null".into(),
-                    source,
-                })?;
-            let plan = [
-                (null.as_raw_fd(), 0),
-                (log.as_raw_fd(), 1),
-                (log.as_raw_fd(), 2),
-                (channel.as_fd().as_raw_fd(), CHANNEL),
-            ];
-            let error = process::execute_with(
-                process::Program::Open(executable),
-                &[c"quai".into(), c"keeper".into()],
-                &[c"PATH=/usr/sbin:/usr/bin:/sbin:/bin".into()],
-                &plan,
-            );
-            Err(error.into())
-        }
-    }
 }

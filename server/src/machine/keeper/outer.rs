@@ -14,6 +14,7 @@ use kernel::fs::Dir;
 use kernel::mount::{self, Attributes, Change, Depth, Propagation};
 
 use crate::machine::spec::KERNEL_OBJECTS;
+use crate::machine::stage::{DISK, EXECUTABLE, HANDOVER, STORE};
 
 /// Why the stage could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -31,26 +32,21 @@ pub(super) enum OuterError {
     },
 }
 
-/// What the helper prepared and the stage attaches.
-pub(super) struct Parts {
-    pub(super) disk: OwnedFd,
-    pub(super) store: OwnedFd,
-    pub(super) executable: OwnedFd,
-}
-
 /// The device files that a program may expect.
 pub(crate) const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 const PLAIN: Attributes = Attributes::NO_DEV;
 
 /// Makes the stage's root and moves into it.
-pub(super) fn build(parts: &Parts) -> Result<(), OuterError> {
+pub(super) fn build() -> Result<(), OuterError> {
     let private = Change {
         propagation: Some(Propagation::Private),
         ..Change::NOTHING
     };
     mount::change(Dir::Here, c"/", Depth::Tree, private)?;
     let layout = Layout::detect()?;
+    let [disk, store, executable] = [DISK, STORE, EXECUTABLE]
+        .map(|name| mount::clone_tree(Dir::Here, &c(format!("{HANDOVER}/{name}")), Depth::One));
     let devices: Vec<_> = DEVICES
         .iter()
         .map(|name| mount::clone_tree(Dir::Here, &c(format!("/dev/{name}")), Depth::One))
@@ -72,9 +68,9 @@ pub(super) fn build(parts: &Parts) -> Result<(), OuterError> {
         directory(&Path::new("/").join(name))?;
     }
     file("/quai")?;
-    attach(&parts.executable, c"/quai")?;
-    attach(&parts.store, c"/store")?;
-    attach(&parts.disk, c"/disk")?;
+    attach(&executable?, c"/quai")?;
+    attach(&store?, c"/store")?;
+    attach(&disk?, c"/disk")?;
     attach(&proc, c"/proc")?;
     attach(&sys, c"/sys")?;
     attach_control_groups(&groups)?;

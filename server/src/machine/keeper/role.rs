@@ -7,10 +7,10 @@ use kernel::error::SysError;
 
 use super::events;
 use super::inner_stage::InnerError;
-use super::outer::{self, OuterError, Parts};
+use super::outer::{self, OuterError};
 use super::residence::Residence;
 use crate::machine::channel::{Channel, ChannelError};
-use crate::machine::stage::{BUILD_DESCRIPTORS, CHANNEL, FromHelper, FromStage, story};
+use crate::machine::stage::{CHANNEL, FromHelper, FromStage, story};
 
 /// Why the machine could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -54,17 +54,10 @@ pub(crate) fn run() -> ExitCode {
 
 fn build(channel: &Channel) -> Result<(UnixListener, Residence), KeeperError> {
     let _ = kernel::process::set_name(c"keeper");
-    let (FromHelper::Build(build), descriptors) = channel.receive_with::<_, BUILD_DESCRIPTORS>()?
-    else {
+    let (FromHelper::Build(build), [listener]) = channel.receive_with()? else {
         return Err(KeeperError::OutOfOrder);
     };
-    let [disk, store, executable, listener] = descriptors;
-    let parts = Parts {
-        disk,
-        store,
-        executable,
-    };
-    outer::build(&parts)?;
+    outer::build()?;
     outer::limit_kernel_objects()?;
     outer::mount_machine(&build.lowers)?;
     let residence = Residence::settle()?;
