@@ -9,9 +9,7 @@ use std::path::Path;
 use kernel::fs::Dir;
 use kernel::mount::{self, Attributes, Change, Depth, Propagation};
 use kernel::namespace::{self, IdMap, Namespaces};
-use kernel::process::{
-    self, Child, Dumpable, Forked, Parent, Patience, Program, Resource, Signal,
-};
+use kernel::process::{self, Child, Dumpable, Forked, Parent, Patience, Program, Resource, Signal};
 
 use super::start::StartError;
 use crate::machine::channel::Channel;
@@ -45,7 +43,9 @@ impl Guarded {
     }
 
     fn child(&self) -> &Child {
-        self.0.as_ref().expect("only `keep` takes it, and ends this value")
+        self.0
+            .as_ref()
+            .expect("only `keep` takes it, and ends this value")
     }
 
     pub(super) fn pid(&self) -> i32 {
@@ -54,7 +54,9 @@ impl Guarded {
 
     /// Lets it live.
     pub(super) fn keep(mut self) -> Child {
-        self.0.take().expect("only `keep` takes it, and ends this value")
+        self.0
+            .take()
+            .expect("only `keep` takes it, and ends this value")
     }
 }
 
