@@ -104,6 +104,16 @@ macro_rules! skip {
     };
 }
 
+/// How much slower than a real machine this one is: `$QUAI_TEST_SLOWNESS`, for emulated processors.
+///
+/// Bounds on time are multiplied by it.
+pub fn slowness() -> u32 {
+    std::env::var("QUAI_TEST_SLOWNESS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1)
+}
+
 fn is_root() -> bool {
     read("/proc/self/status")
         .lines()

@@ -158,9 +158,9 @@ mod tests {
         let pair = open(SIZE).unwrap();
         let (mut master, mut slave) = (File::from(pair.master), File::from(pair.slave));
         slave.write_all(b"hello\n").unwrap();
-        let mut buffer = [0; 16];
-        let n = master.read(&mut buffer).unwrap();
-        assert_eq!(&buffer[..n], b"hello\r\n");
+        let mut buffer = [0; 7];
+        master.read_exact(&mut buffer).unwrap();
+        assert_eq!(&buffer, b"hello\r\n");
     }
 
     #[test]
