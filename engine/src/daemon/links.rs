@@ -9,7 +9,7 @@ use crate::network::none;
 use crate::network::ports::{self, Protocol, Publication};
 
 use super::container::{Container, ContainerRecord};
-use super::networks::{Inner, NetworkRecord};
+use super::network_record::{Inner, NetworkRecord};
 use super::{Daemon, DaemonError, names};
 
 impl Daemon {

@@ -35,6 +35,7 @@ mod image_remove;
 mod images;
 mod links;
 mod network_files;
+mod network_record;
 mod networks;
 mod pull;
 mod system;
@@ -82,7 +83,7 @@ pub struct Daemon {
     execs: Mutex<BTreeMap<String, Arc<exec::Exec>>>,
     events: events::Events,
     volumes: volumes::Volumes,
-    networks: networks::Networks,
+    networks: network_record::Networks,
     /// One change of image names at a time.
     naming: tokio::sync::Mutex<()>,
     _lock: FileLock,
@@ -134,7 +135,7 @@ impl Daemon {
             execs: Mutex::default(),
             events: events::Events::open(root)?,
             volumes: volumes::Volumes::open(&root.join("volumes"))?,
-            networks: networks::Networks::open(&root.join("networks.json"))?,
+            networks: network_record::Networks::open(&root.join("networks.json"))?,
             naming: tokio::sync::Mutex::default(),
             store,
             config,
