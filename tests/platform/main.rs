@@ -1,5 +1,6 @@
 //! `quai local` as a browser sees it, as another site's page would attack it, and as its owner mistreats it.
 
+mod forgeries;
 mod machines;
 mod refusals;
 mod robustness;
