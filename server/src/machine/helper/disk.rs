@@ -32,6 +32,14 @@ pub(super) enum DiskError {
         /// What it said.
         why: String,
     },
+    /// The host itself would be full soon.
+    #[error("only {free} MiB are left where the machines' disks are; {needed} MiB must stay free")]
+    NoSpace {
+        /// MiB that are left.
+        free: u64,
+        /// MiB that must stay.
+        needed: u64,
+    },
     /// The kernel refused.
     #[error("cannot mount {path}")]
     Mount {
@@ -40,6 +48,24 @@ pub(super) enum DiskError {
         /// Why.
         source: SysError,
     },
+}
+
+/// Disks are sparse files that may grow: no machine is started when the host has less than this.
+const RESERVE: u64 = 512 << 20;
+
+/// Refuses to go on when the host's own file system is nearly full.
+pub(super) fn guard(machines: &Path) -> Result<(), DiskError> {
+    let free = kernel::fs::free_bytes(machines).map_err(|source| DiskError::Mount {
+        path: machines.to_owned(),
+        source,
+    })?;
+    if free >= RESERVE {
+        return Ok(());
+    }
+    Err(DiskError::NoSpace {
+        free: free >> 20,
+        needed: RESERVE >> 20,
+    })
 }
 
 /// Makes the disk of a machine if there is none, from a template made once for each size.

@@ -149,6 +149,6 @@ fn describe(verb: &Verb, error: &MachineFault) -> Failure {
     Failure {
         what,
         why: story(error),
-        remedy: "`quai doctor` says what this host lacks".into(),
+        remedy: error.remedy().into(),
     }
 }

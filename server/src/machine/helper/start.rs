@@ -54,6 +54,21 @@ pub(super) enum StartError {
     Network,
 }
 
+impl StartError {
+    /// What to do about it.
+    pub(super) fn remedy(&self) -> &'static str {
+        match self {
+            Self::Image { .. } | Self::Store(_) => "run script/images, which makes the base images",
+            Self::Disk(DiskError::NoSpace { .. }) => {
+                "free some space there, or remove machines with `quai down --purge`"
+            }
+            Self::Disk(DiskError::Format { .. }) => "install the Debian package e2fsprogs",
+            Self::Network => "start the machine with a closed network",
+            _ => "run `quai doctor`, which says what this host lacks",
+        }
+    }
+}
+
 /// A machine that runs.
 pub(super) struct Started {
     pub(super) keeper: Child,
@@ -72,6 +87,7 @@ pub(super) fn start(
     let lowers = lowers(data, &wish.image)?;
     let folder = data.machine(&wish.id);
     let image = folder.join("disk.img");
+    disk::guard(&data.machines())?;
     disk::ensure(&image, &data.machines(), wish.limits.disk)?;
     let groups = Groups::of(data, &wish.id).map_err(StartError::Groups)?;
     groups.create(&wish.limits).map_err(StartError::Groups)?;
