@@ -3,6 +3,7 @@
 //! One thread, one loop over poll(2). It needs no daemon: a container whose daemon dies goes on,
 //! and its output is still written. It ends when the container has ended.
 
+mod answer;
 mod client;
 mod process;
 mod serve;
