@@ -15,7 +15,6 @@ pub mod error;
 pub mod file;
 pub mod fs;
 pub mod inherited;
-pub mod interface;
 pub mod lock;
 pub mod loop_device;
 pub mod memory;

@@ -5,71 +5,118 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
 use kernel::lock::FileLock;
+use web::messages::say;
 
 use super::machines::{MachineFault, Machines};
 use super::owner::Owner;
 use crate::machine::data::DataDir;
 use crate::machine::stage::story;
 
-/// Stop every machine of this host.
-#[derive(Parser)]
-#[command(name = "quai down")]
-struct Args {
-    /// Also remove their disks.
-    #[arg(long)]
-    purge: bool,
-    /// The folder of `quai local`.
-    #[arg(long, default_value = "/var/lib/quai")]
-    data: PathBuf,
+/// What becomes of the disks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Disks {
+    Keep,
+    Remove,
+}
+
+/// What the words after `down` ask for.
+#[derive(Debug, PartialEq, Eq)]
+enum Wish {
+    Help,
+    End { data: PathBuf, disks: Disks },
 }
 
 /// Runs the command with the words after `down`.
 pub(crate) fn run(words: Vec<OsString>) -> ExitCode {
-    let args = Args::parse_from(std::iter::once("quai down".into()).chain(words));
-    if kernel::process::effective_uid() != 0 {
-        eprintln!("quai down: machines belong to root; run it with sudo");
-        return ExitCode::FAILURE;
-    }
-    if !args.data.is_dir() {
-        eprintln!(
-            "quai down: {} does not exist; `quai local` makes it",
-            args.data.display()
-        );
-        return ExitCode::FAILURE;
-    }
-    let data = DataDir::new(args.data);
-    // A helper in office would start again what is stopped here.
-    let Ok(_lock) = FileLock::try_now(&data.helper_lock()) else {
-        eprintln!(
-            "quai down: `quai local` is running on {}; stop it first",
-            data.path().display()
-        );
-        return ExitCode::FAILURE;
-    };
-    match end_all(data, args.purge) {
-        Ok(count) => {
-            let _ = writeln!(std::io::stdout(), "{count}");
-            ExitCode::SUCCESS
+    let (data, disks) = match parse(words) {
+        Ok(Wish::End { data, disks }) => (data, disks),
+        Ok(Wish::Help) => return tell(&say("down.usage", &[])),
+        Err(word) => {
+            eprintln!("{}", say("down.usage-error", &[("word", &word)]));
+            return ExitCode::from(2);
         }
-        Err(error) => {
-            eprintln!("quai down: {}", story(&error));
+    };
+    match end_all(data, disks) {
+        Ok(sentence) => tell(&sentence),
+        Err(sentence) => {
+            eprintln!("{sentence}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn end_all(data: DataDir, purge: bool) -> Result<usize, MachineFault> {
+/// Reads the words; an error is the word that is not understood.
+fn parse(words: Vec<OsString>) -> Result<Wish, String> {
+    let mut data = PathBuf::from("/var/lib/quai");
+    let mut disks = Disks::Keep;
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        match word.to_str() {
+            Some("--help" | "-h") => return Ok(Wish::Help),
+            Some("--purge") => disks = Disks::Remove,
+            Some("--data") => data = words.next().ok_or("--data")?.into(),
+            _ => return Err(word.to_string_lossy().into_owned()),
+        }
+    }
+    Ok(Wish::End { data, disks })
+}
+
+/// Who closes the pipe early has seen enough.
+fn tell(sentence: &str) -> ExitCode {
+    let _ = writeln!(std::io::stdout(), "{sentence}");
+    ExitCode::SUCCESS
+}
+
+/// Ends them; both outcomes are sentences.
+fn end_all(data: PathBuf, disks: Disks) -> Result<String, String> {
+    if kernel::process::effective_uid() != 0 {
+        return Err(say("down.root", &[]));
+    }
+    let shown = data.display().to_string();
+    if !data.is_dir() {
+        return Err(say("down.folder", &[("data", &shown)]));
+    }
+    let data = DataDir::new(data);
+    // A helper in office would start again what is stopped here.
+    let _lock = FileLock::try_now(&data.helper_lock())
+        .map_err(|_| say("down.busy", &[("data", &shown)]))?;
+    let count = end(data, disks).map_err(|error| say("down.failed", &[("why", &story(&error))]))?;
+    let key = match (count, disks) {
+        (0, _) => "down.none",
+        (_, Disks::Keep) => "down.stopped",
+        (_, Disks::Remove) => "down.purged",
+    };
+    let count = count.to_string();
+    Ok(say(key, &[("count", &count), ("data", &shown)]))
+}
+
+fn end(data: DataDir, disks: Disks) -> Result<usize, MachineFault> {
     let mut machines = Machines::adopt(data, Owner::choose())?;
     let all = machines.list()?;
     for machine in &all {
-        if purge {
-            machines.delete(&machine.id)?;
-        } else {
-            machines.stop(&machine.id)?;
+        match disks {
+            Disks::Keep => machines.stop(&machine.id)?,
+            Disks::Remove => machines.delete(&machine.id)?,
         }
     }
     machines.remove_group()?;
     Ok(all.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_or_named() {
+        let read = |words: &[&str]| parse(words.iter().map(OsString::from).collect());
+        let purge = Wish::End {
+            data: "/d".into(),
+            disks: Disks::Remove,
+        };
+        assert_eq!(read(&["--purge", "--data", "/d"]), Ok(purge));
+        assert_eq!(read(&["--purgee"]), Err("--purgee".into()));
+        assert_eq!(read(&["--data"]), Err("--data".into()));
+    }
 }

@@ -105,6 +105,9 @@ impl Machines {
                 Err(error) => {
                     // What failed is the news; what could not be cleared is cleared next time.
                     let _ = self.clear(&wish.id);
+                    if !folder.join("disk.img").exists() {
+                        let _ = self.delete(&wish.id);
+                    }
                     return Err(error.into());
                 }
             };

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use kernel::cgroup::{Cgroup, Layout};
 use kernel::error::SysError;
 use kernel::fs::{Access, Dir};
-use kernel::interface;
 use kernel::mount::{self, Attributes, Depth};
+use kernel::netlink::link;
 use kernel::process;
 
 use crate::machine::keeper::outer::{DEVICES, control_groups, hidden};
@@ -125,7 +125,7 @@ fn attach_groups(groups: &[(String, OwnedFd)], layout: &Layout) -> Result<(), Ro
 
 /// Names the machine. A learner who removed `/etc` still gets a shell, and what they wrote stays.
 fn identity() {
-    let host = process::set_host_name(HOST_NAME).and_then(|()| interface::bring_up("lo"));
+    let host = process::set_host_name(HOST_NAME).and_then(|()| link::set_up("lo"));
     if let Err(e) = host {
         eprintln!("machine-init: {e}");
     }
