@@ -1,7 +1,8 @@
-//! The command `quai down [--purge]`: ends all machines, and with `--purge` forgets them.
+//! The command `quai down [--purge]`: ends all machines, and with `--purge`, after asking, removes
+//! all that `quai local` keeps.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -77,18 +78,55 @@ fn end_all(data: PathBuf, disks: Disks) -> Result<String, String> {
     if !data.is_dir() {
         return Err(say("down.folder", &[("data", &shown)]));
     }
+    if disks == Disks::Remove && !agreed(&say("down.ask", &[("data", &shown)])) {
+        return Err(say("down.kept", &[]));
+    }
     let data = DataDir::new(data);
     // A helper in office would start again what is stopped here.
     let _lock = FileLock::try_now(&data.helper_lock())
         .map_err(|_| say("down.busy", &[("data", &shown)]))?;
-    let count = end(data, disks).map_err(|error| say("down.failed", &[("why", &story(&error))]))?;
+    let failed = |why: String| say("down.failed", &[("why", &why)]);
+    let count = end(data.clone(), disks).map_err(|error| failed(story(&error)))?;
+    if disks == Disks::Remove {
+        forget(&data).map_err(|error| failed(story(&error)))?;
+    }
     let key = match (count, disks) {
-        (0, _) => "down.none",
-        (_, Disks::Keep) => "down.stopped",
         (_, Disks::Remove) => "down.purged",
+        (0, Disks::Keep) => "down.none",
+        (_, Disks::Keep) => "down.stopped",
     };
     let count = count.to_string();
     Ok(say(key, &[("count", &count), ("data", &shown)]))
+}
+
+/// Asks on standard error; only the whole word agrees, and a closed input does not.
+fn agreed(question: &str) -> bool {
+    eprint!("{question} ");
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && answer.trim() == say("down.yes", &[])
+}
+
+/// Removes what a server made in `DATA`, and nothing else that may lie there.
+fn forget(data: &DataDir) -> Result<(), Forgetting> {
+    for name in ["machines", "proof", "ranges", "run", "web", "store", "bin"] {
+        let path = data.path().join(name);
+        match std::fs::remove_dir_all(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Forgetting { path, source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Why data is still there.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot remove {path}")]
+struct Forgetting {
+    path: PathBuf,
+    source: std::io::Error,
 }
 
 fn end(data: DataDir, disks: Disks) -> Result<usize, MachineFault> {
