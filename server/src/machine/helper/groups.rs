@@ -32,6 +32,16 @@ impl Groups {
         Ok(Cgroup::new(&Layout::detect()?, data.group()))
     }
 
+    /// Removes the group of all machines unless it holds one: the last machine leaves nothing behind.
+    pub(super) fn leave(data: &DataDir) {
+        if let Ok(all) = Self::all(data) {
+            for directory in all.directories() {
+                // A group with children is not removed, and that is no error.
+                let _ = std::fs::remove_dir(directory);
+            }
+        }
+    }
+
     /// The groups of one machine, whether they exist or not.
     pub(super) fn of(data: &DataDir, id: &MachineId) -> Result<Self, SysError> {
         let machine = Self::all(data)?.child(&id.to_string());

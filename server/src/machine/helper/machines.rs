@@ -225,6 +225,7 @@ impl Machines {
             }
             groups.machine.remove().map_err(MachineFault::Groups)?;
         }
+        Groups::leave(&self.data);
         remove(&self.data.socket(id))?;
         Ok(Record::remove(&self.data.machine(id))?)
     }
