@@ -45,24 +45,16 @@ struct Session {
 
 /// Options that stand before the command.
 const GLOBAL: &[Flag] = &[
-    Flag::text("config", "Directory of the client's settings").default("~/.docker"),
     Flag::text(
         "context",
         "Name of the context to use (only \"default\" exists)",
     )
     .short('c'),
-    Flag::switch("debug", "Say more about what is done").short('D'),
     Flag::list(
         "host",
         "Daemon to connect to: unix:///PATH or tcp://HOST:PORT",
     )
     .short('H'),
-    Flag::text(
-        "log-level",
-        "How much to say (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")",
-    )
-    .short('l')
-    .default("info"),
     Flag::switch("version", "Print version information and quit").short('v'),
 ];
 

@@ -62,6 +62,7 @@ fn enter(channel: &Channel) -> Result<ExitCode, EnterError> {
         }
         Forked::Child => {
             process::set_dumpable(Dumpable::No)?;
+            go(channel)?;
             let docker = root::build()?;
             channel.send_with(&FromInit::Ready, &[docker.as_fd()])?;
             drop(docker);

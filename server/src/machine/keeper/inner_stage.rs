@@ -83,7 +83,9 @@ impl InnerStage {
                 "the inner stage spoke out of order".into(),
             ));
         };
+        // The inner group may only give controllers once the process that entered has left it.
         process::wait(entrant.pidfd.as_fd(), Patience::Wait)?;
+        ours.send(&FromKeeper::Go)?;
         let (message, mut descriptors) = ours.receive_any()?;
         let (FromInit::Ready, Some(docker)) = (checked(message)?, descriptors.pop()) else {
             return Err(InnerError::Failed(
