@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::machine::spec::Network;
 use crate::session::origin::AllowedHosts;
 
 /// What `quai local` was asked.
@@ -16,6 +17,8 @@ pub(crate) struct Config {
     pub(crate) content: Option<PathBuf>,
     /// Whether a browser is opened at the start.
     pub(crate) browser: Browser,
+    /// What machines started from now on may reach.
+    pub(crate) network: Network,
     /// Names under which the server may be asked.
     pub(crate) hosts: AllowedHosts,
 }
@@ -41,6 +44,9 @@ pub(crate) enum UsageError {
     /// A port that is none.
     #[error("{0} is not a port")]
     Port(String),
+    /// Neither open nor closed.
+    #[error("{0} is neither open nor closed")]
+    Network(String),
     /// `--help`.
     #[error("help was asked")]
     Help,
@@ -59,6 +65,7 @@ impl Config {
             data: PathBuf::from(Self::DATA),
             content: None,
             browser: Browser::Open,
+            network: Network::Closed,
             hosts: AllowedHosts::loopback(),
         };
         let mut words = words.iter();
@@ -78,6 +85,7 @@ impl Config {
                 "--port" => config.port = port(&value()?)?,
                 "--data" => config.data = PathBuf::from(value()?),
                 "--content" => config.content = Some(PathBuf::from(value()?)),
+                "--network" => config.network = network(&value()?)?,
                 "--no-open" => config.browser = Browser::Leave,
                 "--help" | "-h" => return Err(UsageError::Help),
                 _ => return Err(UsageError::Unknown(option.to_owned())),
@@ -124,6 +132,14 @@ fn port(value: &OsString) -> Result<u16, UsageError> {
     }
 }
 
+fn network(value: &OsString) -> Result<Network, UsageError> {
+    match value.to_str() {
+        Some("open") => Ok(Network::Open),
+        Some("closed") => Ok(Network::Closed),
+        _ => Err(UsageError::Network(value.to_string_lossy().into_owned())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +158,15 @@ mod tests {
             std::path::Path::new("/tmp/q/web/quai.db")
         );
         assert_eq!(config.browser, Browser::Leave);
+    }
+
+    #[test]
+    fn machines_are_closed_unless_a_word_opens_them() {
+        assert_eq!(parse("").unwrap().network, Network::Closed);
+        assert_eq!(parse("--network open").unwrap().network, Network::Open);
+        assert_eq!(parse("--network=closed").unwrap().network, Network::Closed);
+        let wrong = UsageError::Network("on".into());
+        assert_eq!(parse("--network on").unwrap_err(), wrong);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::error::chain;
 use crate::machine::helper::client::Machines;
 use crate::machine::helper::{HelperSocket, spawn_and_drop};
 use crate::machine::pool::{Capacity, Launcher, Pool};
-use crate::machine::spec::{Limits, Network};
+use crate::machine::spec::Limits;
 use crate::progress::Progress;
 use crate::router::router;
 use crate::session::watches::Watches;
@@ -77,6 +77,7 @@ fn refuse_usage(error: &UsageError) -> ExitCode {
         UsageError::Unknown(word) => ("unknown", word.as_str()),
         UsageError::NoValue(word) => ("no-value", word.as_str()),
         UsageError::Port(word) => ("port", word.as_str()),
+        UsageError::Network(word) => ("network", word.as_str()),
         UsageError::Help => ("more", ""),
     };
     let sentence = say(&format!("local.usage-error.{key}"), &[("word", word)]);
@@ -161,7 +162,7 @@ fn cannot_listen(port: u16, error: &io::Error) -> Refused {
 #[tokio::main]
 async fn serve(config: Config, prepared: Prepared) -> Result<(), Refused> {
     let data = config.data.display().to_string();
-    let launcher = Machines::new(prepared.helper, Limits::default(), Network::default())
+    let launcher = Machines::new(prepared.helper, Limits::default(), config.network)
         .map_err(|e| Refused::new("folder", &[("data", &data), ("why", &e.to_string())]))?;
     let app = build(config, Arc::new(launcher), prepared.lacks)?;
     if let Err(error) = app.pool.adopt().await {

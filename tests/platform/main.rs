@@ -4,6 +4,7 @@ mod forgeries;
 mod machines;
 mod refusals;
 mod robustness;
+mod uplink;
 
 use tests::engine::catalogue;
 use tests::host::{self, Need};

@@ -2,7 +2,7 @@
 //!
 //! `pool` decides which machines live; `helper` starts and stops them as the host's root; `keeper`
 //! and `inner` are the two processes of a machine that are ours. `stage` and `channel` are how
-//! those three speak while a machine is being made. ARCHITECTURE.md draws the two stages.
+//! those three speak while a machine is being made; `uplink` is the way out of an open machine. ARCHITECTURE.md draws the two stages.
 
 mod channel;
 pub(crate) mod data;
@@ -13,3 +13,4 @@ pub(crate) mod keeper;
 pub(crate) mod pool;
 pub(crate) mod spec;
 mod stage;
+mod uplink;

@@ -12,7 +12,7 @@
 //!   puts it into its control group
 //!        ── Go ────────────────────────────► clone(PID, MOUNT, NETWORK, CGROUP, IPC, UTS)
 //!        ◄──────────── Keeper {pid}, pidfd ─   (ends; its child executes `quai keeper`)
-//!   moves the keeper to outer/
+//!   moves the keeper to outer/, makes the link of an open machine
 //!        ── Build, listening socket ───────► builds M1, starts the inner stage
 //!        ◄──────────────── Ready | Failed ──
 //! ```
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::MachineId;
 use super::spec::Limits;
+use super::uplink::Uplink;
 
 /// What the helper says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,6 +55,8 @@ pub(crate) struct Build {
     pub(crate) lowers: Vec<PathBuf>,
     /// What it may use.
     pub(crate) limits: Limits,
+    /// Its way out: `eth0` waits in the network of the outer stage.
+    pub(crate) uplink: Option<Uplink>,
 }
 
 /// What the stage says.

@@ -77,6 +77,14 @@ pub fn set_controller(name: &str, bridge: &str) -> Result<(), SysError> {
     request("RTM_SETLINK master", SetLink(message), 0).map_err(|e| e.on(name))
 }
 
+/// Moves an interface to another namespace, where it is off and has no address.
+pub fn move_to(name: &str, namespace: BorrowedFd<'_>) -> Result<(), SysError> {
+    let mut message = LinkMessage::default();
+    message.header.index = expect(name)?;
+    message.attributes = vec![LinkAttribute::NetNsFd(namespace.as_raw_fd())];
+    request("RTM_SETLINK netns", SetLink(message), 0).map_err(|e| e.on(name))
+}
+
 /// Turns an interface on.
 pub fn set_up(name: &str) -> Result<(), SysError> {
     let mut message = LinkMessage::default();

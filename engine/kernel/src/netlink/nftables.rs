@@ -1,6 +1,6 @@
 //! Packet rules, put in place in one atomic batch; see nft(8) for what the words mean.
 //!
-//! Only what the engine uses: address translation, masquerading and dropping.
+//! Only what engine and machines use: address translation, masquerading and dropping.
 
 use std::net::Ipv4Addr;
 
@@ -32,8 +32,12 @@ pub struct Chain {
 /// Where and when packets come through a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
+    /// As they come in, before anything is decided about them.
+    Arrival,
     /// As they come in, to translate their destination.
     Prerouting,
+    /// As they reach this host itself.
+    Input,
     /// As they leave a process of this host, to translate their destination.
     Output,
     /// As they go out, to translate their source.
@@ -56,14 +60,22 @@ pub struct Rule {
 pub enum Match {
     /// Its source is in this network.
     Source(Ipv4Addr, u8),
+    /// Its source is another address than this.
+    NotSource(Ipv4Addr),
     /// Its destination is this address.
     Destination(Ipv4Addr),
+    /// Its destination is in this network.
+    DestinationIn(Ipv4Addr, u8),
     /// Its destination is an address of this host.
     DestinationLocal,
     /// It came in here.
     Input(String),
     /// It goes out here.
     Output(String),
+    /// It goes out by an interface whose name begins so.
+    OutputPrefix(&'static str),
+    /// It belongs to no connection that was seen in both directions, and answers none.
+    Unasked,
     /// It goes out elsewhere.
     NotOutput(String),
     /// It is of this transport protocol (6 TCP, 17 UDP).
@@ -137,7 +149,9 @@ impl Batch {
 
     fn chain(&mut self, table: &str, chain: &Chain) {
         let (number, priority, kind) = match chain.hook {
+            Hook::Arrival => (0, -300, "filter"),
             Hook::Prerouting => (0, -100, "nat"),
+            Hook::Input => (1, 0, "filter"),
             Hook::Forward => (2, 0, "filter"),
             Hook::Output => (3, -100, "nat"),
             Hook::Postrouting => (4, 100, "nat"),
@@ -262,26 +276,51 @@ fn interface(key: u32, operator: u32, name: &str) -> Vec<u8> {
     [load_meta(key), compare(operator, &padded)].concat()
 }
 
+/// Keeps these bits of the register.
+fn mask(bits: &[u8; 4]) -> Vec<u8> {
+    let body = [
+        word(1, REGISTER),
+        word(2, REGISTER),
+        word(3, 4),
+        data(4, bits),
+        data(5, &[0; 4]),
+    ];
+    expression("bitwise", &body.concat())
+}
+
+/// Whether the address at this place of the header is in a network.
+fn in_network(offset: u32, address: Ipv4Addr, prefix: u8) -> Vec<u8> {
+    let bits = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
+    let network = u32::from(address) & bits;
+    [
+        load_network(offset, 4),
+        mask(&bits.to_be_bytes()),
+        compare(EQUAL, &network.to_be_bytes()),
+    ]
+    .concat()
+}
+
 impl Match {
     fn expressions(&self) -> Vec<u8> {
         const INPUT_NAME: u32 = 6;
         const OUTPUT_NAME: u32 = 7;
         const TRANSPORT: u32 = 16;
         match self {
-            Self::Source(address, prefix) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(*prefix)).unwrap_or(0);
-                let network = u32::from(*address) & mask;
-                let masked = [
-                    word(1, REGISTER),
-                    word(2, REGISTER),
-                    word(3, 4),
-                    data(4, &mask.to_be_bytes()),
-                    data(5, &[0; 4]),
-                ];
+            Self::Source(address, prefix) => in_network(12, *address, *prefix),
+            Self::NotSource(address) => {
+                [load_network(12, 4), compare(UNEQUAL, &address.octets())].concat()
+            }
+            Self::DestinationIn(address, prefix) => in_network(16, *address, *prefix),
+            Self::OutputPrefix(prefix) => {
+                [load_meta(OUTPUT_NAME), compare(EQUAL, prefix.as_bytes())].concat()
+            }
+            Self::Unasked => {
+                const STATE: u32 = 0;
+                const ESTABLISHED_OR_RELATED: u32 = 2 | 4;
                 [
-                    load_network(12, 4),
-                    expression("bitwise", &masked.concat()),
-                    compare(EQUAL, &network.to_be_bytes()),
+                    expression("ct", &[word(1, REGISTER), word(2, STATE)].concat()),
+                    mask(&ESTABLISHED_OR_RELATED.to_ne_bytes()),
+                    compare(EQUAL, &[0; 4]),
                 ]
                 .concat()
             }

@@ -16,15 +16,18 @@ use super::owner::Owner;
 use super::ranges::{RangeError, Ranges};
 use super::record::{Record, RecordError};
 use super::start::{self, StartError};
+use super::uplinks::{UplinkError, Uplinks};
 use super::verbs::{Listed, Listing, Start};
 use crate::machine::data::DataDir;
 use crate::machine::identity::MachineId;
+use crate::machine::spec::Network;
 
 /// The machines of one data folder.
 pub(super) struct Machines {
     data: DataDir,
     owner: Owner,
     ranges: Ranges,
+    uplinks: Uplinks,
     alive: BTreeMap<MachineId, OwnedFd>,
 }
 
@@ -37,6 +40,8 @@ pub(super) enum MachineFault {
     Range(#[from] RangeError),
     #[error(transparent)]
     Record(#[from] RecordError),
+    #[error(transparent)]
+    Uplink(#[from] UplinkError),
     #[error("cannot use {path}")]
     File { path: PathBuf, source: io::Error },
     #[error("the machine's processes cannot be ended")]
@@ -53,6 +58,7 @@ impl MachineFault {
         match self {
             Self::Start(error) => error.remedy(),
             Self::Range(RangeError::Full { .. }) => "remove machines with `quai down --purge`",
+            Self::Uplink(_) => "start `quai local` with `--network closed`",
             Self::StillThere => "try again in a moment",
             _ => "run `quai doctor`, which says what this host lacks",
         }
@@ -69,20 +75,30 @@ impl Machines {
         for folder in [data.machines(), data.run()] {
             fs::create_dir_all(&folder).map_err(|e| failed(&folder, e))?;
         }
+        let uplinks = Uplinks::new(&data);
         let mut machines = Self {
             data,
             owner,
             ranges,
+            uplinks,
             alive: BTreeMap::new(),
         };
         for id in machines.known()? {
             let record = Record::load(&machines.data.machine(&id));
-            match record.as_ref().and_then(Record::keeper) {
-                Some(keeper) => {
-                    machines.alive.insert(id, keeper);
+            if let Some(record) = record
+                && let Some(keeper) = record.keeper()
+            {
+                if record.network == Network::Open {
+                    machines.uplinks.adopt(&id, record.base);
                 }
-                None => machines.clear(&id)?,
+                machines.alive.insert(id, keeper);
+            } else {
+                machines.clear(&id)?;
             }
+        }
+        // Also takes away what a helper left that was killed. Closed machines need no rules.
+        if let Err(error) = machines.uplinks.enforce() {
+            eprintln!("helper: {}", crate::machine::stage::story(&error));
         }
         for (_, owner) in machines.ranges.all()? {
             if !machines.data.machine(&owner).exists() {
@@ -99,6 +115,13 @@ impl Machines {
         if !self.alive.contains_key(&wish.id) {
             let folder = self.data.machine(&wish.id);
             fs::create_dir_all(&folder).map_err(|e| failed(&folder, e))?;
+            if wish.network == Network::Open
+                && let Err(error) = self.uplinks.open(&wish.id, base)
+            {
+                // What failed is the news.
+                let _ = self.uplinks.close(&wish.id);
+                return Err(error.into());
+            }
             let started = start::start(&self.data, wish, base, self.owner);
             let started = match started {
                 Ok(started) => started,
@@ -113,7 +136,7 @@ impl Machines {
             };
             let keeper = started.keeper;
             self.alive.insert(wish.id.clone(), keeper.pidfd);
-            Record::of(keeper.pid, base, &wish.image)?.save(&folder)?;
+            Record::of(keeper.pid, base, wish)?.save(&folder)?;
         }
         Ok(Listed {
             id: wish.id.clone(),
@@ -215,8 +238,8 @@ impl Machines {
         Ok(ids)
     }
 
-    /// Removes what a dead machine left: processes, control groups, socket, record.
-    fn clear(&self, id: &MachineId) -> Result<(), MachineFault> {
+    /// Removes what a dead machine left: processes, control groups, way out, socket, record.
+    fn clear(&mut self, id: &MachineId) -> Result<(), MachineFault> {
         let groups = Groups::of(&self.data, id).map_err(MachineFault::Groups)?;
         if groups.machine.exists() {
             groups.machine.kill().map_err(MachineFault::End)?;
@@ -225,6 +248,7 @@ impl Machines {
             }
             groups.machine.remove().map_err(MachineFault::Groups)?;
         }
+        self.uplinks.close(id)?;
         Groups::leave(&self.data);
         remove(&self.data.socket(id))?;
         Ok(Record::remove(&self.data.machine(id))?)

@@ -45,6 +45,11 @@ pub(super) enum RangeError {
     },
 }
 
+/// The number of a range among those of all DATA: different machines of a host hardly ever share one.
+pub(super) fn number(base: u32) -> u32 {
+    base.saturating_sub(FIRST) / IDS
+}
+
 impl Ranges {
     /// The ranges of a DATA; see [`DataDir::realm`](crate::machine::data::DataDir::realm).
     pub(super) fn open(folder: PathBuf, realm: Option<u32>) -> Result<Self, RangeError> {

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use kernel::process;
 use serde::{Deserialize, Serialize};
 
+use super::verbs::Start;
+use crate::machine::spec::Network;
+
 /// `DATA/machines/<id>/record.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
@@ -22,6 +25,9 @@ pub(super) struct Record {
     pub(super) base: u32,
     /// The image of its root.
     pub(super) image: String,
+    /// What it may reach.
+    #[serde(default)]
+    pub(super) network: Network,
 }
 
 /// Why a record cannot be used.
@@ -42,13 +48,14 @@ pub(super) enum RecordError {
 
 impl Record {
     /// Describes a live keeper.
-    pub(super) fn of(pid: i32, base: u32, image: &str) -> Result<Self, RecordError> {
+    pub(super) fn of(pid: i32, base: u32, wish: &Start) -> Result<Self, RecordError> {
         Ok(Self {
             pid,
             start_time: start_time(pid).ok_or(RecordError::Ended)?,
             boot: boot(),
             base,
-            image: image.to_owned(),
+            image: wish.image.clone(),
+            network: wish.network,
         })
     }
 
@@ -108,8 +115,10 @@ mod tests {
 
     #[test]
     fn a_record_finds_its_process_and_no_other() {
+        let line = r#"{"id":"m-0123456789ab","image":"x"}"#;
+        let wish: Start = serde_json::from_str(line).unwrap();
         let own = i32::try_from(std::process::id()).unwrap();
-        let mut record = Record::of(own, 1, "x").unwrap();
+        let mut record = Record::of(own, 1, &wish).unwrap();
         assert!(record.keeper().is_some());
         record.start_time += 1;
         assert!(record.keeper().is_none());

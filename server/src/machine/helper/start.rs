@@ -21,6 +21,7 @@ use super::isolate::{self, Parts, Stage};
 use super::owner::Owner;
 use super::ranges::RangeError;
 use super::record::RecordError;
+use super::uplinks::{self, UplinkError};
 use super::verbs::Start;
 use crate::machine::channel::ChannelError;
 use crate::machine::data::DataDir;
@@ -50,8 +51,8 @@ pub(super) enum StartError {
     Channel(#[from] ChannelError),
     #[error("the machine could not be built: {0}")]
     Failed(String),
-    #[error("opening the network of a machine is not supported yet")]
-    Network,
+    #[error("the machine has no way out")]
+    Uplink(#[from] UplinkError),
 }
 
 impl StartError {
@@ -63,7 +64,7 @@ impl StartError {
                 "free some space there, or remove machines with `quai down --purge`"
             }
             Self::Disk(DiskError::Format { .. }) => "install the Debian package e2fsprogs",
-            Self::Network => "start the machine with a closed network",
+            Self::Uplink(_) => "start `quai local` with `--network closed`",
             _ => "run `quai doctor`, which says what this host lacks",
         }
     }
@@ -81,9 +82,6 @@ pub(super) fn start(
     base: u32,
     owner: Owner,
 ) -> Result<Started, StartError> {
-    if wish.network == Network::Open {
-        return Err(StartError::Network);
-    }
     let lowers = lowers(data, &wish.image)?;
     let folder = data.machine(&wish.id);
     let image = folder.join("disk.img");
@@ -114,10 +112,15 @@ pub(super) fn start(
     groups
         .divide(keeper.pid(), base, &wish.limits)
         .map_err(StartError::Groups)?;
+    let uplink = match wish.network {
+        Network::Closed => None,
+        Network::Open => Some(uplinks::connect(keeper.pid(), base)?),
+    };
     let build = FromHelper::Build(Build {
         id: wish.id.clone(),
         lowers,
         limits: wish.limits,
+        uplink,
     });
     ours.send_with(&build, &[listener.as_fd()])?;
     match isolate::answer(&ours)? {

@@ -53,7 +53,9 @@ fn enter(channel: &Channel) -> Result<ExitCode, EnterError> {
     namespace::unshare(kinds)?;
     own_clocks()?;
     channel.send(&FromInit::Networked)?;
-    go(channel)?;
+    let FromKeeper::Build { nameservers } = channel.receive()? else {
+        return Err(EnterError::OutOfOrder);
+    };
     match process::fork(Namespaces::PID | Namespaces::MOUNT, Parent::CallersParent)? {
         Forked::Parent(init) => {
             let message = FromInit::Init { pid: init.pid };
@@ -63,7 +65,7 @@ fn enter(channel: &Channel) -> Result<ExitCode, EnterError> {
         Forked::Child => {
             process::set_dumpable(Dumpable::No)?;
             go(channel)?;
-            let docker = root::build()?;
+            let docker = root::build(&nameservers)?;
             channel.send_with(&FromInit::Ready, &[docker.as_fd()])?;
             drop(docker);
             Ok(serve::run(channel))

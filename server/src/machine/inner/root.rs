@@ -2,7 +2,8 @@
 
 use std::ffi::CString;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
@@ -37,7 +38,7 @@ const HOST_NAME: &str = "machine";
 ///
 /// Everything is mounted detached before the old root goes away, and attached after: then no link
 /// that the learner left can lead a mount out of their own root.
-pub(super) fn build() -> Result<OwnedFd, RootError> {
+pub(super) fn build(nameservers: &[Ipv4Addr]) -> Result<OwnedFd, RootError> {
     let layout = Layout::detect()?;
     let groups = control_groups(&layout)?;
     let proc = mount::detached(c"proc", &[], hidden())?;
@@ -95,7 +96,7 @@ pub(super) fn build() -> Result<OwnedFd, RootError> {
     directory("/run/lock", 0o1777)?;
     attach_groups(&groups, &layout)?;
     directory("/tmp", 0o1777)?;
-    identity();
+    identity(nameservers);
     docker_socket()
 }
 
@@ -124,21 +125,28 @@ fn attach_groups(groups: &[(String, OwnedFd)], layout: &Layout) -> Result<(), Ro
 }
 
 /// Names the machine. A learner who removed `/etc` still gets a shell, and what they wrote stays.
-fn identity() {
+fn identity(nameservers: &[Ipv4Addr]) {
     let host = process::set_host_name(HOST_NAME).and_then(|()| link::set_up("lo"));
     if let Err(e) = host {
         eprintln!("machine-init: {e}");
     }
     let hosts = format!("127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t{HOST_NAME}\n");
+    let resolver = resolver(nameservers);
+    let resolver_access = match is_our_resolver() {
+        true => Access::Create(0o644),
+        false => Access::CreateNew(0o644),
+    };
     let files = [
-        ("etc/hostname", format!("{HOST_NAME}\n")),
-        ("etc/hosts", hosts),
-        ("etc/resolv.conf", String::new()),
+        (
+            "etc/hostname",
+            format!("{HOST_NAME}\n"),
+            Access::CreateNew(0o644),
+        ),
+        ("etc/hosts", hosts, Access::CreateNew(0o644)),
+        (RESOLVER, resolver, resolver_access),
     ];
-    for (path, text) in files {
-        let written = kernel::fs::open(Path::new("/"), Access::Directory).and_then(|root| {
-            kernel::fs::open_in_root(root.as_fd(), Path::new(path), Access::CreateNew(0o644))
-        });
+    for (path, text, access) in files {
+        let written = open_here(path, access);
         match written.map(|file| fs::File::from(file).write_all(text.as_bytes())) {
             Ok(Ok(())) => {}
             Ok(Err(e)) => eprintln!("machine-init: /{path}: {e}"),
@@ -146,6 +154,33 @@ fn identity() {
             Err(e) => eprintln!("machine-init: {e}"),
         }
     }
+}
+
+const RESOLVER: &str = "etc/resolv.conf";
+
+/// The first line of a resolver file that is ours: who takes it away keeps what they wrote.
+const OURS: &str = "# quai\n";
+
+fn resolver(nameservers: &[Ipv4Addr]) -> String {
+    let lines = nameservers.iter().map(|a| format!("nameserver {a}\n"));
+    std::iter::once(OURS.to_owned()).chain(lines).collect()
+}
+
+/// Whether the file may be written anew: the host may have moved to another network.
+fn is_our_resolver() -> bool {
+    let mut text = String::new();
+    let Ok(file) = open_here(RESOLVER, Access::Read).map(fs::File::from) else {
+        return false;
+    };
+    // Anything but a file could keep a writer waiting.
+    file.metadata().is_ok_and(|meta| meta.is_file())
+        && file.take(4096).read_to_string(&mut text).is_ok()
+        && (text.is_empty() || text.starts_with(OURS))
+}
+
+fn open_here(path: &str, access: Access) -> Result<OwnedFd, SysError> {
+    let root = kernel::fs::open(Path::new("/"), Access::Directory)?;
+    kernel::fs::open_in_root(root.as_fd(), Path::new(path), access)
 }
 
 fn docker_socket() -> Result<OwnedFd, RootError> {

@@ -134,7 +134,7 @@ impl Init {
 
     fn obey(&mut self, channel: &Channel, request: FromKeeper) {
         let answered = match request {
-            FromKeeper::Go => return,
+            FromKeeper::Go | FromKeeper::Build { .. } => return,
             FromKeeper::Terminal { cols, rows } => {
                 self.terminal(channel, WindowSize { cols, rows })
             }

@@ -7,13 +7,15 @@
 //!   maps, control group
 //!        ── Go ────────────────────────────► unshare(NETWORK, UTS, IPC, CGROUP)
 //!        ◄───────────────────── Networked ─
-//!   sysfs of that network at /machine/sys
-//!        ── Go ────────────────────────────► clone(PID, MOUNT)
+//!   sysfs of that network at /machine/sys; the link of an open machine
+//!        ── Build ─────────────────────────► clone(PID, MOUNT)
 //!        ◄──────────── Init {pid}, pidfd ───  (ends; its child is PID 1)
 //!        ◄──────────── Ready, docker.sock ──
 //!        ── Terminal | Run ────────────────►
 //!        ◄────────── Opened, descriptors ───
 //! ```
+
+use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,11 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum FromKeeper {
     /// The next step may be taken.
     Go,
+    /// The network is as it shall be: build the root.
+    Build {
+        /// Whom programs ask about names; nobody in a closed machine.
+        nameservers: Vec<Ipv4Addr>,
+    },
     /// Start a login shell on a new terminal.
     Terminal {
         /// Width in cells.

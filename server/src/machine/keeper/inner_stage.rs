@@ -13,10 +13,12 @@ use kernel::signal;
 use super::household::{NoShell, Shell};
 use super::outer::{self, OuterError};
 use super::screen::Size;
+use super::uplink;
 use crate::machine::channel::{Channel, ChannelError};
 use crate::machine::inner::wire::{FromInit, FromKeeper};
 use crate::machine::spec::IDS;
 use crate::machine::stage::{CHANNEL, story};
+use crate::machine::uplink::Uplink;
 
 /// A live inner stage.
 pub(super) struct InnerStage {
@@ -24,6 +26,8 @@ pub(super) struct InnerStage {
     /// The listening socket at `/run/docker.sock`.
     pub(super) docker: OwnedFd,
     channel: Channel,
+    /// Its network, which outlives its processes: the next inner stage takes the link from there.
+    network: OwnedFd,
 }
 
 /// Why there is no inner stage.
@@ -49,7 +53,10 @@ pub(super) struct Piped {
 
 impl InnerStage {
     /// Starts it; see `inner/wire.rs` for the conversation.
-    pub(super) fn start() -> Result<Self, InnerError> {
+    pub(super) fn start(
+        uplink: Option<&Uplink>,
+        former: Option<&Self>,
+    ) -> Result<Self, InnerError> {
         let (ours, theirs) = Channel::pair()?;
         let executable = kernel::fs::open(Path::new("/quai"), Access::Path)?;
         let entrant = match process::fork(Namespaces::NONE, Parent::Caller)? {
@@ -74,9 +81,20 @@ impl InnerStage {
         group.add(entrant.pid)?;
         ours.send(&FromKeeper::Go)?;
         expect(&ours, |m| matches!(m, FromInit::Networked))?;
-        let net = namespace::open(entrant.pid, "net")?;
-        outer::mount_inner_sys(net.as_fd())?;
-        ours.send(&FromKeeper::Go)?;
+        let network = namespace::open(entrant.pid, "net")?;
+        outer::mount_inner_sys(network.as_fd())?;
+        if let Some(uplink) = uplink {
+            let from = former.map(|former| former.network.as_fd());
+            let settled = uplink::settle(uplink, from, network.as_fd());
+            match (settled, former) {
+                // A learner who removed or hid the link has no way out until the machine is
+                // stopped and started; the shell is worth more.
+                (Err(error), Some(_)) => eprintln!("keeper: no way out: {}", story(&error)),
+                (settled, _) => settled?,
+            }
+        }
+        let nameservers = uplink.map_or_else(Vec::new, |uplink| uplink.nameservers.clone());
+        ours.send(&FromKeeper::Build { nameservers })?;
         let (message, mut descriptors) = ours.receive_any()?;
         let (FromInit::Init { pid }, Some(pidfd)) = (checked(message)?, descriptors.pop()) else {
             return Err(InnerError::Failed(
@@ -96,6 +114,7 @@ impl InnerStage {
             init: Child { pid, pidfd },
             docker,
             channel: ours,
+            network,
         })
     }
 

@@ -18,6 +18,7 @@ mod screen;
 mod terminal;
 #[cfg(test)]
 pub(crate) mod tests;
+mod uplink;
 mod visitors;
 pub(crate) mod wire;
 

@@ -17,21 +17,24 @@ use super::screen::Size;
 use super::visitors;
 use crate::machine::inner::Ending;
 use crate::machine::stage::story;
+use crate::machine::uplink::Uplink;
 
 /// The parts of one machine.
 pub(super) struct Residence {
     signals: Inbox,
     inner: InnerStage,
+    uplink: Option<Uplink>,
     engine: Engine,
 }
 
 impl Residence {
     /// Starts the inner stage of a built outer stage.
-    pub(super) fn settle() -> Result<Self, InnerError> {
+    pub(super) fn settle(uplink: Option<Uplink>) -> Result<Self, InnerError> {
         let signals = Inbox::open(&[Signal::CHLD, Signal::TERM, Signal::INT, Signal::HUP])?;
         Ok(Self {
             signals,
-            inner: InnerStage::start()?,
+            inner: InnerStage::start(uplink.as_ref(), None)?,
+            uplink,
             engine: Engine::default(),
         })
     }
@@ -63,7 +66,7 @@ impl Residence {
         self.engine.kill();
         let again = outer::unmount_inner_sys()
             .map_err(InnerError::from)
-            .and_then(|()| InnerStage::start());
+            .and_then(|()| InnerStage::start(self.uplink.as_ref(), Some(&self.inner)));
         match again {
             Ok(inner) => {
                 self.inner = inner;
