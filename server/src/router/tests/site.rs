@@ -17,6 +17,7 @@ use crate::course::load::load;
 use crate::course::source::Source;
 use crate::machine::identity::MachineId;
 use crate::machine::pool::{Answer, Capacity, Launcher, Pool};
+use crate::machine::spec::Network;
 use crate::progress::Progress;
 use crate::session::origin::AllowedHosts;
 use crate::session::watches::Watches;
@@ -257,6 +258,7 @@ fn config(folder: &Path) -> Config {
         data: folder.to_owned(),
         content: None,
         browser: Browser::Leave,
+        network: Network::Closed,
         hosts: AllowedHosts::loopback(),
     }
 }
