@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tests::executable;
 use tests::host::{self, Need};
+use tests::liar;
 use tests::scratch::Scratch;
 
 /// Two stages as small as they can be: a pid namespace for the watcher, and in it a machine whose
@@ -150,8 +151,8 @@ fn a_check_follows_the_kernel_and_not_what_the_machine_pretends() {
     machine.type_in("mount -t tmpfs none /proc; mkdir -p /proc/4242/ns");
     machine.type_in("ln -s 'uts:[4026539999]' /proc/4242/ns/uts; echo phare >/proc/4242/hostname");
     machine.type_in("mount -t tmpfs none /usr/local/bin; printf '#!/bin/sh\\necho phare\\n' >/usr/local/bin/hostname");
-    machine.type_in("chmod +x /usr/local/bin/hostname; export LD_PRELOAD=/nonexistent.so PATH=/usr/local/bin:$PATH");
-    machine.type_in("(exec -a 'phare' sleep 200) 2>/dev/null & unset LD_PRELOAD");
+    machine.type_in("chmod +x /usr/local/bin/hostname; export PATH=/usr/local/bin:$PATH");
+    machine.type_in("(exec -a 'phare' sleep 200) 2>/dev/null &");
     let pretended = machine.now("isole");
     assert_eq!(pretended["verdict"]["status"], "fail", "{pretended}");
 
@@ -165,6 +166,57 @@ fn a_check_follows_the_kernel_and_not_what_the_machine_pretends() {
     machine.type_in("kill $real");
     let gone = machine.next("isole");
     assert_eq!(gone["verdict"]["status"], "fail", "{gone}");
+}
+
+#[test]
+fn a_preloaded_library_deceives_the_machine_and_no_check() {
+    let test = "a_preloaded_library_deceives_the_machine_and_no_check";
+    if host::lacks(test, &[Need::Root]) {
+        return;
+    }
+    let scratch = Scratch::create("liar").unwrap();
+    let folder = scratch.path().display().to_string();
+    let library = scratch.join("liar.so");
+    if liar::library(test, &library, &folder).is_none() {
+        return;
+    }
+    let invented = scratch.join("proc/4242/ns");
+    std::fs::create_dir_all(&invented).unwrap();
+    std::os::unix::fs::symlink("uts:[4026539999]", invented.join("uts")).unwrap();
+    std::fs::write(scratch.join("proc/4242/comm"), "invented\n").unwrap();
+    std::fs::write(scratch.join("hostname"), "phare\n").unwrap();
+
+    let mut machine = Watched::start(&exercise(
+        &json!({ "p": { "process": { "ns.private": { "contains": "uts" } } } }),
+        &json!([
+            { "id": "isole", "text": "x", "assert": { "p.hostname": "$nom" } },
+            { "id": "nom", "text": "x", "assert": { "machine.hostname": "$nom" } },
+        ]),
+    ));
+    assert_eq!(machine.next("isole")["verdict"]["status"], "fail");
+    machine.type_in(&format!("export LD_PRELOAD={}", library.display()));
+    machine.type_in(&format!(
+        "(ls /proc; cat /proc/4242/comm; readlink /proc/4242/ns/uts; hostname) >{folder}/part; \
+         mv {folder}/part {folder}/seen"
+    ));
+    let seen = scratch.join("seen");
+    for _ in 0..300 {
+        if seen.exists() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let seen = std::fs::read_to_string(seen).expect("the machine has looked");
+    assert_eq!(
+        seen, "4242\ninvented\nuts:[4026539999]\nphare\n",
+        "the lie is told"
+    );
+    for check in ["isole", "nom"] {
+        let report = machine.now(check);
+        assert_eq!(report["verdict"]["status"], "fail", "{report}");
+    }
+    machine.type_in("unset LD_PRELOAD; hostname phare");
+    machine.passes("nom");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod forgeries;
 mod machines;
+mod mistreatment;
 mod refusals;
 mod robustness;
 mod uplink;

@@ -7,6 +7,7 @@ pub mod checks;
 pub mod engine;
 pub mod executable;
 pub mod host;
+pub mod liar;
 pub mod machines;
 pub mod platform;
 pub mod scratch;

@@ -18,6 +18,8 @@ pub struct Terminal {
     shown: String,
     notices: Vec<String>,
     commands: u32,
+    /// The last byte that came and was not acknowledged.
+    stalled: Option<u64>,
 }
 
 impl Terminal {
@@ -40,6 +42,7 @@ impl Terminal {
             shown: String::new(),
             notices: Vec::new(),
             commands: 0,
+            stalled: None,
         })
     }
 
@@ -54,11 +57,60 @@ impl Terminal {
         self.wait_until(text, |terminal| terminal.shown.contains(text))
     }
 
-    /// Waits for a notice about the shell or the machine that holds `word`.
-    pub fn wait_for_notice(&mut self, word: &str) -> Result<()> {
-        self.wait_until(word, |terminal| {
-            terminal.notices.iter().any(|notice| notice.contains(word))
-        })
+    /// Waits for a notice about the shell or the machine that holds `word`; notices up to it are forgotten.
+    pub fn wait_for_notice(&mut self, word: &str) -> Result<String> {
+        let found = |terminal: &Self| terminal.notices.iter().position(|n| n.contains(word));
+        self.wait_until(word, |terminal| found(terminal).is_some())?;
+        let at = found(self).context("it was there a moment ago")?;
+        let mut past = self.notices.drain(..=at);
+        past.next_back().context("it was there a moment ago")
+    }
+
+    /// Waits until the platform closes the connection.
+    pub fn wait_for_the_end(mut self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.receive().is_ok() {
+            if Instant::now() > deadline {
+                bail!("still open; notices: {:?}", self.notices);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes output without saying that it was drawn, until nothing more comes; how many bytes came.
+    ///
+    /// [`Terminal::resume`] acknowledges it.
+    pub fn stall(&mut self) -> Result<usize> {
+        let mut taken = 0;
+        let mut quiet = Instant::now();
+        let deadline = Instant::now() + PATIENCE;
+        while quiet.elapsed() < Duration::from_secs(2) {
+            if Instant::now() > deadline {
+                bail!("{taken} bytes came, and there is no end of it");
+            }
+            match self.socket.read() {
+                Ok(Message::Binary(frame)) => {
+                    taken += frame.len();
+                    quiet = Instant::now();
+                    if let (Some(0), Some(first)) = (frame.first(), frame.get(1..9)) {
+                        let first = u64::from_be_bytes(first.try_into()?);
+                        self.stalled = Some(first + frame.len() as u64 - 10);
+                    }
+                }
+                Ok(_) => {}
+                Err(tungstenite::Error::Io(e)) if e.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) => bail!("the terminal was closed: {error}"),
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Says that everything was drawn that came during [`Terminal::stall`].
+    pub fn resume(&mut self) -> Result<()> {
+        match self.stalled.take() {
+            Some(drawn) => self.acknowledge(drawn),
+            None => Ok(()),
+        }
     }
 
     fn wait_until(&mut self, text: &str, is_there: impl Fn(&Self) -> bool) -> Result<()> {
@@ -83,7 +135,8 @@ impl Terminal {
             .unwrap_or_else(|error| panic!("{command}: {error:#}"))
     }
 
-    fn try_run(&mut self, command: &str) -> Result<(String, i32)> {
+    /// The same, where the terminal may not live.
+    pub fn try_run(&mut self, command: &str) -> Result<(String, i32)> {
         self.commands += 1;
         let number = self.commands;
         let seen = self.shown.len();
@@ -153,6 +206,10 @@ impl Terminal {
             }
             other => bail!("a frame of unknown type {other}"),
         };
+        self.acknowledge(drawn)
+    }
+
+    fn acknowledge(&mut self, drawn: u64) -> Result<()> {
         let ack = [&[1], drawn.to_be_bytes().as_slice()].concat();
         Ok(self.socket.send(Message::binary(ack))?)
     }
