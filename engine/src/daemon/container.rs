@@ -8,11 +8,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::api::types::{ContainerConfig, EndpointSettings, HostConfig, MountPoint, PortBinding};
+use crate::api::types::{
+    ContainerConfig, EndpointSettings, Health, HostConfig, MountPoint, PortBinding,
+};
 use crate::oci::Digest;
 use crate::runtime::client::ShimClient;
 
 use super::attach::Waiting;
+use super::restart::Backoff;
 use super::{Daemon, DaemonError};
 
 /// `record.json` of a container.
@@ -38,6 +41,9 @@ pub(crate) struct ContainerRecord {
     pub(crate) restart_count: i64,
     /// A person stopped it, so `unless-stopped` leaves it alone.
     pub(crate) stopped_by_hand: bool,
+    /// What its health tests found; `None` when it has none.
+    #[serde(default)]
+    pub(crate) health: Option<Health>,
 }
 
 /// Where a container is in its life.
@@ -64,6 +70,9 @@ pub(crate) struct Running {
     /// As the engine sees it.
     pub(crate) engine_pid: u32,
     pub(crate) since: Timestamp,
+    /// The kernel has killed a process of it for want of memory.
+    #[serde(default)]
+    pub(crate) oom_killed: bool,
 }
 
 /// A process that existed.
@@ -124,8 +133,12 @@ pub(crate) struct Inner {
     pub(crate) waiting: Vec<Waiting>,
     /// Set while it is being removed.
     pub(crate) removing: bool,
-    /// Failed restarts in a row, for the growing pause between them.
-    pub(crate) failures: u32,
+    /// The pause before the next restart.
+    pub(crate) backoff: Backoff,
+    /// A person asked it to end: the policy does not start it again, whatever it says.
+    pub(crate) exit_on_next: bool,
+    /// Tests its health while it runs.
+    pub(crate) monitor: Option<tokio::task::AbortHandle>,
 }
 
 /// What waiting clients look at.
@@ -151,7 +164,9 @@ impl Container {
                 shim: None,
                 waiting: Vec::new(),
                 removing: false,
-                failures: 0,
+                backoff: Backoff::default(),
+                exit_on_next: false,
+                monitor: None,
             }),
             turn: tokio::sync::Mutex::default(),
             ends: watch::Sender::new(ends),

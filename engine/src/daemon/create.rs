@@ -40,6 +40,9 @@ impl Daemon {
         let image = Image::find(&self.store, &config.image)?;
         let warnings = check(&host_config)?;
         merge(&mut config, &image.config.config);
+        if let Some(check) = &config.healthcheck {
+            super::health::check(check)?;
+        }
         if config.cmd.as_ref().is_none_or(Vec::is_empty)
             && config.entrypoint.as_ref().is_none_or(Vec::is_empty)
         {
@@ -67,6 +70,7 @@ impl Daemon {
             },
             restart_count: 0,
             stopped_by_hand: false,
+            health: None,
             config,
             host_config,
             id,
@@ -243,14 +247,10 @@ fn merge(config: &mut ContainerConfig, image: &RunConfig) {
         let wanted = config.volumes.get_or_insert_default();
         wanted.extend(volumes.keys().map(|path| (path.clone(), Empty {})));
     }
-    if config
-        .healthcheck
-        .as_ref()
-        .is_none_or(|check| check.test.is_empty())
-        && let Some(check) = &image.healthcheck
+    if let Some(check) = &image.healthcheck
         && let Ok(check) = serde_json::from_value::<HealthConfig>(check.clone())
     {
-        config.healthcheck = Some(check);
+        super::health::inherit(config.healthcheck.get_or_insert_default(), check);
     }
 }
 
@@ -305,16 +305,7 @@ fn check(host: &HostConfig) -> Result<Vec<String>, DaemonError> {
             host.log_config.kind
         )));
     }
-    if !matches!(
-        host.restart_policy.name.as_str(),
-        "" | "no" | "always" | "on-failure" | "unless-stopped"
-    ) {
-        let text = format!(
-            "invalid restart policy: unknown policy '{}'",
-            host.restart_policy.name
-        );
-        return Err(DaemonError::Invalid(text));
-    }
+    super::restart::check(host)?;
     if host.auto_remove && !matches!(host.restart_policy.name.as_str(), "" | "no") {
         return Err(DaemonError::Invalid(
             "can't create 'AutoRemove' container with restart policy".into(),

@@ -208,7 +208,7 @@ impl Daemon {
         let (daemon, exec) = (Arc::clone(self), Arc::clone(exec));
         tokio::spawn(async move {
             let directory = daemon.paths.container(&exec.container);
-            let code = match frames::wait(&directory, Target::Exec(exec.id.clone())).await {
+            let code = match frames::wait(&directory, Target::Exec(exec.id.clone()), || {}).await {
                 Ok(record) => record.code,
                 // The container ended, and its processes with it.
                 Err(_) => 137,
@@ -218,11 +218,11 @@ impl Daemon {
                 _ => 0,
             };
             *exec.phase() = Phase::Ended { pid, code };
-            exec.end.notify_waiters();
             if let Ok(container) = daemon.container(&exec.container) {
                 let more = [("execID", exec.id.clone()), ("exitCode", code.to_string())];
                 daemon.tell(&container.record(), "exec_die", &more);
             }
+            exec.end.notify_waiters();
         });
     }
 
@@ -295,6 +295,14 @@ impl Daemon {
             .map(|exec| exec.id.clone())
             .collect();
         (!ids.is_empty()).then_some(ids)
+    }
+
+    /// Forgets an exec that nobody will ask about.
+    pub(crate) fn forget_exec(&self, id: &str) {
+        self.execs
+            .lock()
+            .expect("no panic while holding it")
+            .remove(id);
     }
 
     /// Forgets the execs of a container that is gone.

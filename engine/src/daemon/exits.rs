@@ -5,15 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::api::types::RestartPolicy;
 use crate::runtime::handshake::{ExitRecord, Target};
 use crate::runtime::launch;
 
 use super::container::{Container, Ended, State};
-use super::{Daemon, frames};
-
-/// A run this long makes earlier failures forgotten.
-const LONG_RUN: i64 = 10;
+use super::{Daemon, frames, restart};
 
 impl Daemon {
     /// Waits for the end of a running container, in the background.
@@ -21,7 +17,8 @@ impl Daemon {
         let (daemon, container) = (Arc::clone(self), Arc::clone(container));
         tokio::spawn(async move {
             let directory = daemon.paths.container(&container.id);
-            let exit = match frames::wait(&directory, Target::Init).await {
+            let told = || daemon.out_of_memory(&container);
+            let exit = match frames::wait(&directory, Target::Init, told).await {
                 Ok(exit) => exit,
                 // The shim may have ended between two words; it writes the file first.
                 Err(error) => launch::load_exit(&directory).unwrap_or_else(|| {
@@ -34,6 +31,18 @@ impl Daemon {
             };
             daemon.ended(&container, exit).await;
         });
+    }
+
+    /// The kernel has killed a process of a container, which may go on without it.
+    fn out_of_memory(&self, container: &Container) {
+        let record = {
+            let mut inner = container.lock();
+            if let State::Running(running) | State::Paused(running) = &mut inner.record.state {
+                running.oom_killed = true;
+            }
+            inner.record.clone()
+        };
+        self.tell(&record, "oom", &[]);
     }
 
     /// Records the end of a container and does what follows from it.
@@ -65,12 +74,15 @@ impl Daemon {
     }
 
     fn record_end(self: &Arc<Self>, container: &Arc<Container>, exit: &ExitRecord) -> Next {
-        let (record, next) = {
+        container.end_monitor();
+        let (record, next, told) = {
             let mut inner = container.lock();
-            let since = inner.record.state.process().map(|process| process.since);
+            let process = inner.record.state.process();
+            let since = process.map(|process| process.since);
+            let told = process.is_some_and(|process| process.oom_killed);
             let ended = Ended {
                 code: exit.code,
-                oom_killed: exit.oom_killed,
+                oom_killed: exit.oom_killed || told,
                 started_at: exit.started_at.or(since),
                 finished_at: exit.finished_at,
                 error: String::new(),
@@ -78,33 +90,33 @@ impl Daemon {
             let lasted = ended
                 .started_at
                 .map_or(0, |start| exit.finished_at.as_second() - start.as_second());
-            inner.failures = if lasted >= LONG_RUN {
-                0
-            } else {
-                inner.failures + 1
-            };
-            let policy = &inner.record.host_config.restart_policy;
-            let stopped = inner.record.stopped_by_hand || inner.removing;
+            inner
+                .backoff
+                .ended(Duration::from_secs(lasted.unsigned_abs()));
+            let record = &inner.record;
+            let wanted = restart::again(&record.host_config.restart_policy, exit.code, record);
             let next = match () {
-                () if inner.record.host_config.auto_remove && !inner.removing => Next::Remove,
-                () if !stopped && again(policy, exit.code, inner.record.restart_count) => {
-                    Next::Restart(pause(inner.failures))
-                }
+                () if inner.removing => Next::Nothing,
+                () if record.host_config.auto_remove => Next::Remove,
+                () if wanted && !inner.exit_on_next => Next::Restart(inner.backoff.pause()),
                 () => Next::Nothing,
             };
+            if let Next::Restart(_) = next {
+                inner.record.restart_count += 1;
+            }
             inner.record.state = match next {
                 Next::Restart(_) => State::Restarting(ended),
                 _ => State::Exited(ended),
             };
             inner.shim = None;
-            (inner.record.clone(), next)
+            (inner.record.clone(), next, told)
         };
         self.disconnect(&record);
         self.release(container);
         if let Err(error) = self.save(container) {
             tracing::error!("{error}");
         }
-        if exit.oom_killed {
+        if exit.oom_killed && !told {
             self.tell(&record, "oom", &[]);
         }
         let lasted = exit
@@ -124,36 +136,6 @@ impl Daemon {
         }
         next
     }
-
-    fn restart_later(self: &Arc<Self>, container: &Arc<Container>, pause: Duration) {
-        let (daemon, container) = (Arc::clone(self), Arc::clone(container));
-        tokio::spawn(async move {
-            tokio::time::sleep(pause).await;
-            let _turn = container.turn.lock().await;
-            {
-                let mut inner = container.lock();
-                // Somebody may have stopped, started or removed it meanwhile.
-                if !matches!(inner.record.state, State::Restarting(_)) || inner.removing {
-                    return;
-                }
-                inner.record.restart_count += 1;
-            }
-            // A task cannot name its own type, so the next start is a task of its own.
-            daemon.start_again(&container).await;
-        });
-    }
-
-    fn start_again(
-        self: &Arc<Self>,
-        container: &Arc<Container>,
-    ) -> futures_util::future::BoxFuture<'static, ()> {
-        let (daemon, container) = (Arc::clone(self), Arc::clone(container));
-        Box::pin(async move {
-            if let Err(error) = daemon.start_in_turn(&container).await {
-                tracing::warn!("cannot restart {}: {error}", container.id);
-            }
-        })
-    }
 }
 
 /// What follows from an end.
@@ -164,22 +146,6 @@ enum Next {
     Restart(Duration),
 }
 
-/// Whether the policy wants another start. A person's stop is considered by the caller.
-pub(crate) fn again(policy: &RestartPolicy, code: i32, restarts: i64) -> bool {
-    match policy.name.as_str() {
-        "always" | "unless-stopped" => true,
-        "on-failure" => {
-            code != 0 && (policy.maximum_retry_count == 0 || restarts < policy.maximum_retry_count)
-        }
-        _ => false,
-    }
-}
-
-/// Doubling from a tenth of a second to a minute.
-fn pause(failures: u32) -> Duration {
-    Duration::from_millis(100 << failures.saturating_sub(1).min(10)).min(Duration::from_secs(60))
-}
-
 /// The end of a container whose shim was killed: what the kernel did is not known, so it is the code of a kill.
 pub(crate) fn lost() -> ExitRecord {
     ExitRecord {
@@ -187,30 +153,5 @@ pub(crate) fn lost() -> ExitRecord {
         oom_killed: false,
         started_at: None,
         finished_at: Timestamp::now(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn policies_restart_what_they_should() {
-        let policy = |name: &str, most| RestartPolicy {
-            name: name.into(),
-            maximum_retry_count: most,
-        };
-        assert!(again(&policy("always", 0), 0, 99));
-        assert!(!again(&policy("no", 0), 1, 0));
-        assert!(!again(&policy("on-failure", 0), 0, 0));
-        assert!(again(&policy("on-failure", 2), 1, 1));
-        assert!(!again(&policy("on-failure", 2), 1, 2));
-    }
-
-    #[test]
-    fn the_pause_grows_to_a_minute() {
-        assert_eq!(pause(1), Duration::from_millis(100));
-        assert_eq!(pause(2), Duration::from_millis(200));
-        assert_eq!(pause(40), Duration::from_secs(60));
     }
 }

@@ -72,23 +72,35 @@ impl StreamWriter {
 }
 
 /// Waits until a process of the container whose shim lives in `directory` has ended.
-pub(crate) async fn wait(directory: &Path, target: Target) -> io::Result<ExitRecord> {
+///
+/// `out_of_memory` is called each time the kernel wants memory before.
+pub(crate) async fn wait(
+    directory: &Path,
+    target: Target,
+    mut out_of_memory: impl FnMut(),
+) -> io::Result<ExitRecord> {
     let socket = SocketPath::open(&directory.join("shim.sock"))?;
     let mut stream = UnixStream::connect(socket.short()).await?;
     stream
         .write_all(&Frame::json(&Request::Wait { target }).encode())
         .await?;
-    let frame = next_frame(&mut stream, &mut Vec::new()).await?;
-    match frame
-        .ok_or(io::ErrorKind::UnexpectedEof)?
-        .parse::<Reply>()?
-    {
-        Reply::Exited(record) => Ok(record),
-        Reply::Refused(refusal) => Err(io::Error::other(refusal)),
-        other => Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("unexpected reply {other:?}"),
-        )),
+    let mut buffer = Vec::new();
+    loop {
+        let frame = next_frame(&mut stream, &mut buffer).await?;
+        match frame
+            .ok_or(io::ErrorKind::UnexpectedEof)?
+            .parse::<Reply>()?
+        {
+            Reply::OutOfMemory => out_of_memory(),
+            Reply::Exited(record) => return Ok(record),
+            Reply::Refused(refusal) => return Err(io::Error::other(refusal)),
+            other => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("unexpected reply {other:?}"),
+                ));
+            }
+        }
     }
 }
 

@@ -69,7 +69,10 @@ impl Daemon {
             created: record.created.to_string(),
             path: words.next().unwrap_or_default(),
             args: words.collect(),
-            state: state(&record.state),
+            state: ContainerState {
+                health: record.health.clone(),
+                ..state(&record.state)
+            },
             image: record.image_id.to_string(),
             resolv_conf_path: file("resolv.conf"),
             hostname_path: file("hostname"),
@@ -116,6 +119,7 @@ pub(crate) fn state(state: &State) -> ContainerState {
         }
         State::Running(running) | State::Paused(running) => {
             told.running = true;
+            told.oom_killed = running.oom_killed;
             told.paused = matches!(state, State::Paused(_));
             told.pid = i32::try_from(running.pid).unwrap_or(0);
             told.started_at = running.since.to_string();

@@ -73,6 +73,13 @@ impl Daemon {
                 )));
             }
         }
+        for word in filters.get("health") {
+            if !["none", "starting", "healthy", "unhealthy"].contains(&word.as_str()) {
+                return Err(DaemonError::Invalid(format!(
+                    "unrecognized filter value for health: {word}"
+                )));
+            }
+        }
         let time_of = |key: &str| match filters.get(key).first() {
             Some(text) => self
                 .container(text)
@@ -149,7 +156,7 @@ impl Daemon {
                     .keys()
                     .any(|known| is_port(known, wanted))
             })
-            && filters.any("health", |wanted| wanted == "none")
+            && filters.any("health", |wanted| health_word(record) == wanted)
             && filters.labels(&record.config.labels)
     }
 
@@ -186,7 +193,7 @@ impl Daemon {
             size_root_fs: size.and_then(|size| i64::try_from(size + below).ok()),
             labels: record.config.labels.clone(),
             state: record.state.word().into(),
-            status: status(&record.state, Timestamp::now()),
+            status: status(record, Timestamp::now()),
             host_config: SummaryHostConfig {
                 network_mode: record.host_config.network_mode.clone(),
             },
@@ -289,12 +296,24 @@ fn ports(record: &ContainerRecord) -> Vec<Port> {
     ports
 }
 
+/// `starting`, `healthy`, `unhealthy`, or `none` without health tests.
+fn health_word(record: &ContainerRecord) -> &str {
+    record
+        .health
+        .as_ref()
+        .map_or("none", |health| health.status.as_str())
+}
+
 /// For people: `Up 3 minutes`, `Exited (0) 2 hours ago`.
-fn status(state: &State, now: Timestamp) -> String {
+fn status(record: &ContainerRecord, now: Timestamp) -> String {
     let since = |time: Timestamp| age(now.as_second() - time.as_second());
-    match state {
+    match &record.state {
         State::Created { .. } => "Created".into(),
-        State::Running(running) => format!("Up {}", since(running.since)),
+        State::Running(running) => match health_word(record) {
+            "none" => format!("Up {}", since(running.since)),
+            "starting" => format!("Up {} (health: starting)", since(running.since)),
+            word => format!("Up {} ({word})", since(running.since)),
+        },
         State::Paused(running) => format!("Up {} (Paused)", since(running.since)),
         State::Restarting(ended) => format!(
             "Restarting ({}) {} ago",

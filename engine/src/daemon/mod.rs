@@ -5,6 +5,7 @@
 //! to their shims, so a daemon may die and come back: `recover` finds them again.
 
 mod config;
+mod duration;
 mod error;
 mod events;
 mod filters;
@@ -16,6 +17,7 @@ mod create;
 mod exec;
 mod exits;
 mod frames;
+mod health;
 mod init_layer;
 mod inspect;
 mod list;
@@ -23,6 +25,7 @@ mod logs;
 mod pause;
 mod recover;
 mod remove;
+mod restart;
 mod start;
 mod stop;
 mod top;

@@ -27,6 +27,7 @@ impl Daemon {
             };
             cgroups::freeze(&daemon.stage, &frozen.id)?;
             frozen.lock().record.state = State::Paused(running);
+            frozen.end_monitor();
             daemon.save(&frozen)?;
             daemon.tell(&frozen.record(), "pause", &[]);
             Ok(())
@@ -52,20 +53,25 @@ impl Daemon {
         self: &Arc<Self>,
         container: &Arc<Container>,
     ) -> Result<(), DaemonError> {
-        let container = Arc::clone(container);
-        self.block(move |daemon| {
-            cgroups::thaw(&daemon.stage, &container.id)?;
-            {
-                let mut inner = container.lock();
-                if let State::Paused(running) = inner.record.state.clone() {
-                    inner.record.state = State::Running(running);
+        let thawed = Arc::clone(container);
+        self.block({
+            let container = Arc::clone(container);
+            move |daemon| {
+                cgroups::thaw(&daemon.stage, &container.id)?;
+                {
+                    let mut inner = container.lock();
+                    if let State::Paused(running) = inner.record.state.clone() {
+                        inner.record.state = State::Running(running);
+                    }
                 }
+                daemon.save(&container)?;
+                daemon.tell(&container.record(), "unpause", &[]);
+                Ok(())
             }
-            daemon.save(&container)?;
-            daemon.tell(&container.record(), "unpause", &[]);
-            Ok(())
         })
-        .await
+        .await?;
+        self.monitor(&thawed);
+        Ok(())
     }
 
     /// Changes limits and the restart policy.
@@ -79,6 +85,17 @@ impl Daemon {
         let updated = Arc::clone(&container);
         self.block(move |daemon| {
             let record = updated.record();
+            super::restart::check(&wanted)?;
+            let refused = |why: &str| {
+                DaemonError::Conflict(format!("Cannot update container {}: {why}", record.id))
+            };
+            if record.host_config.auto_remove
+                && !matches!(wanted.restart_policy.name.as_str(), "" | "no")
+            {
+                return Err(refused(
+                    "Restart policy cannot be updated because AutoRemove is enabled for the container",
+                ));
+            }
             let mut host = record.host_config.clone();
             merge(&mut host, &wanted);
             if record.state.process().is_some() {

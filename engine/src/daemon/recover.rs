@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::runtime::launch::{self, Found};
 
 use super::container::{Container, Running, State};
-use super::exits::{again, lost};
+use super::exits::lost;
+use super::restart::again;
 use super::{Daemon, DaemonError};
 
 impl Daemon {
@@ -56,6 +57,7 @@ impl Daemon {
                                 pid: status.pid,
                                 engine_pid: status.engine_pid,
                                 since: old.since,
+                                oom_killed: old.oom_killed,
                             };
                             inner.record.state = match record.state {
                                 State::Paused(_) => State::Paused(running),
@@ -65,6 +67,7 @@ impl Daemon {
                     }
                     container.ends.send_modify(|ends| ends.running = true);
                     self.watch(container);
+                    self.monitor(container);
                 }
                 Found::Ended(exit) => self.ended(container, exit).await,
                 Found::Gone => self.ended(container, lost()).await,
@@ -75,16 +78,19 @@ impl Daemon {
             self.remove_later(container);
             return Ok(());
         }
-        // Ended before: the policies that hold across a restart of the daemon.
+        // Ended before: the policies that hold across a restart of the daemon. One that never ran is left alone.
         let policy = &record.host_config.restart_policy;
-        let wanted = match record.state.ended() {
-            None => false,
-            Some(_) if policy.name == "always" => true,
-            Some(_) if record.stopped_by_hand => false,
-            Some(ended) => again(policy, ended.code, record.restart_count),
-        };
+        let wanted = record
+            .state
+            .ended()
+            .is_some_and(|ended| again(policy, ended.code, &record));
         if wanted {
-            self.start(&record.id).await?;
+            let turn = container.turn.lock().await;
+            self.start_in_turn(container).await?;
+            drop(turn);
+        } else if let State::Restarting(ended) = record.state {
+            container.lock().record.state = State::Exited(ended);
+            self.save(container)?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::runtime::handshake::Target;
 use crate::runtime::launch::{self, LaunchError};
 
 use super::container::{Container, ContainerRecord, Ended, Running, State};
+use super::restart::Backoff;
 use super::{Daemon, DaemonError};
 
 impl Daemon {
@@ -16,8 +17,23 @@ impl Daemon {
     pub async fn start(self: &Arc<Self>, text: &str) -> Result<(), DaemonError> {
         let container = self.container(text)?;
         let _turn = container.turn.lock().await;
-        container.lock().failures = 0;
-        self.start_in_turn(&container).await
+        self.start_by_hand(&container).await
+    }
+
+    /// Starts a container whose turn the caller holds; what the policy did before is forgotten.
+    pub(crate) async fn start_by_hand(
+        self: &Arc<Self>,
+        container: &Arc<Container>,
+    ) -> Result<(), DaemonError> {
+        {
+            let mut inner = container.lock();
+            if inner.record.state.process().is_none() {
+                inner.backoff = Backoff::default();
+                inner.record.restart_count = 0;
+                inner.record.stopped_by_hand = false;
+            }
+        }
+        self.start_in_turn(container).await
     }
 
     /// Starts a container whose turn the caller holds.
@@ -40,7 +56,7 @@ impl Daemon {
                     let text = "container is marked for removal and cannot be started";
                     return Err(DaemonError::Conflict(text.into()));
                 }
-                _ => inner.record.stopped_by_hand = false,
+                _ => inner.exit_on_next = false,
             }
         }
         let launched = {
@@ -50,6 +66,7 @@ impl Daemon {
         match launched {
             Ok(()) => {
                 self.watch(container);
+                self.monitor(container);
                 Ok(())
             }
             Err(error) => {
@@ -112,8 +129,13 @@ impl Daemon {
             pid: started.pid,
             engine_pid: started.engine_pid,
             since: started.at,
+            oom_killed: false,
         };
-        container.lock().record.state = State::Running(running);
+        {
+            let mut inner = container.lock();
+            inner.record.state = State::Running(running);
+            super::health::begin(&mut inner.record);
+        }
         container.ends.send_modify(|ends| ends.running = true);
         self.save(container)?;
         self.tell(record, "start", &[]);

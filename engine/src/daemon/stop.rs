@@ -52,6 +52,7 @@ impl Daemon {
         let waits_for_restart = {
             let mut inner = container.lock();
             inner.record.stopped_by_hand = true;
+            inner.exit_on_next = true;
             matches!(inner.record.state, State::Restarting(_))
         };
         let _turn = container.turn.lock().await;
@@ -75,7 +76,11 @@ impl Daemon {
         grace: Option<i64>,
     ) -> Result<(), DaemonError> {
         let record = container.record();
-        container.lock().record.stopped_by_hand = true;
+        {
+            let mut inner = container.lock();
+            inner.record.stopped_by_hand = true;
+            inner.exit_on_next = true;
+        }
         let signal = match signal {
             Some(signal) => signal,
             None if record.config.stop_signal.is_empty() => 15,
@@ -118,6 +123,7 @@ impl Daemon {
                 inner.record.state = State::Exited(ended);
             }
         }
+        container.ends.send_modify(|ends| ends.running = false);
         self.save(container)
     }
 
@@ -139,7 +145,7 @@ impl Daemon {
             stopped?;
             self.tell(&container.record(), "stop", &[]);
         }
-        self.start_in_turn(&container).await?;
+        self.start_by_hand(&container).await?;
         self.tell(&container.record(), "restart", &[]);
         Ok(())
     }
@@ -154,11 +160,29 @@ impl Daemon {
         let signal = signal
             .filter(|signal| !signal.is_empty())
             .map_or(Ok(9), parse_signal)?;
-        if container.lock().record.state.process().is_none() {
-            return Err(cannot_kill(text, &container.id));
+        let waits_for_restart = {
+            let mut inner = container.lock();
+            let restarting = matches!(inner.record.state, State::Restarting(_));
+            if inner.record.state.process().is_none() && !restarting {
+                return Err(cannot_kill(text, &container.id));
+            }
+            // As in Docker: any signal is a person's wish to end it, unless it has a stop signal of its own.
+            let own = &inner.record.config.stop_signal;
+            let asks_to_end = signal == 9
+                || own.is_empty()
+                || parse_signal(own).is_ok_and(|stop_signal| stop_signal == signal);
+            inner.exit_on_next |= asks_to_end;
+            inner.record.stopped_by_hand = true;
+            restarting
+        };
+        if waits_for_restart {
+            let _turn = container.turn.lock().await;
+            if matches!(container.lock().record.state, State::Restarting(_)) {
+                return self.give_up_restart(&container);
+            }
         }
+        self.save(&container)?;
         if signal == 9 {
-            container.lock().record.stopped_by_hand = true;
             let paused = matches!(container.lock().record.state, State::Paused(_));
             if paused {
                 self.thaw(&container).await?;

@@ -83,7 +83,11 @@ impl ShimClient {
 
     /// Returns when the target has ended.
     pub fn wait(&self, target: Target) -> Result<ExitRecord, ShimError> {
-        match self.call(&Request::Wait { target })?.1 {
+        let (mut stream, mut reply) = self.call(&Request::Wait { target })?;
+        while reply == Reply::OutOfMemory {
+            reply = self.reply(&mut stream)?;
+        }
+        match reply {
             Reply::Exited(record) => Ok(record),
             other => Err(self.unexpected(&other)),
         }
@@ -132,16 +136,20 @@ impl ShimClient {
                 path: self.socket.clone(),
                 source,
             })?;
-        let reply = Frame::json(request)
+        Frame::json(request)
             .write_to(&mut stream)
-            .and_then(|()| Frame::read_from(&mut stream))
-            .and_then(|frame| frame.ok_or_else(|| io::ErrorKind::UnexpectedEof.into()))
-            .and_then(|frame| frame.parse::<Reply>())
             .map_err(|source| self.broken(source))?;
-        match reply {
+        match self.reply(&mut stream)? {
             Reply::Refused(refusal) => Err(refusal.into()),
             reply => Ok((stream, reply)),
         }
+    }
+
+    fn reply(&self, stream: &mut UnixStream) -> Result<Reply, ShimError> {
+        Frame::read_from(stream)
+            .and_then(|frame| frame.ok_or_else(|| io::ErrorKind::UnexpectedEof.into()))
+            .and_then(|frame| frame.parse::<Reply>())
+            .map_err(|source| self.broken(source))
     }
 
     fn broken(&self, source: io::Error) -> ShimError {

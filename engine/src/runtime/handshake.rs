@@ -90,6 +90,8 @@ pub enum Reply {
     Started(Started),
     /// How it is.
     Status(Status),
+    /// It goes on, but the kernel wanted memory; more replies follow.
+    OutOfMemory,
     /// It ended.
     Exited(ExitRecord),
     /// It cannot be done.

@@ -7,7 +7,9 @@
 mod group;
 mod layout;
 mod limit;
+mod oom;
 
 pub use group::Cgroup;
 pub use layout::{Hierarchy, Layout, Version};
 pub use limit::{DeviceRule, Limit, Setting};
+pub use oom::OomWatch;

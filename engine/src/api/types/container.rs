@@ -69,20 +69,33 @@ pub struct ContainerConfig {
     pub shell: Option<Vec<String>>,
 }
 
-/// How a container's health is tested.
+/// How a container's health is tested. Zeros are left out, as Docker does.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct HealthConfig {
     /// `["CMD", …]`, `["CMD-SHELL", "…"]`, `["NONE"]`, or empty to inherit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub test: Vec<String>,
     /// Nanoseconds between two tests.
+    #[serde(skip_serializing_if = "is_zero")]
     pub interval: i64,
     /// Nanoseconds one test may take.
+    #[serde(skip_serializing_if = "is_zero")]
     pub timeout: i64,
     /// Nanoseconds in which failures do not count.
+    #[serde(skip_serializing_if = "is_zero")]
     pub start_period: i64,
+    /// Nanoseconds between two tests of the start period.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub start_interval: i64,
     /// Failures in a row that make it unhealthy.
+    #[serde(skip_serializing_if = "is_zero")]
     pub retries: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// Body of `POST /containers/create`.
@@ -246,6 +259,22 @@ pub struct Health {
     pub status: String,
     /// Failures in a row.
     pub failing_streak: i64,
+    /// The last tests, the oldest first.
+    pub log: Vec<HealthcheckResult>,
+}
+
+/// What one test of a container's health found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct HealthcheckResult {
+    /// RFC 3339.
+    pub start: String,
+    /// RFC 3339.
+    pub end: String,
+    /// 0 healthy, -1 not known, anything else unhealthy.
+    pub exit_code: i64,
+    /// The beginning of what it printed, or why it could not run.
+    pub output: String,
 }
 
 /// Where the file system of a container or image lives.

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
-use kernel::cgroup::Cgroup;
+use kernel::cgroup::{Cgroup, OomWatch, Version};
 use kernel::poll::{self, Interest, Ready};
 use kernel::process::Patience;
 
@@ -39,6 +39,8 @@ pub(super) struct Shim {
     pub(super) next: u64,
     log: Option<JsonFile>,
     listener: UnixListener,
+    memory: Option<OomWatch>,
+    oom_kills: u64,
     clients: BTreeMap<u64, Client>,
     pub(super) end: Option<ExitRecord>,
 }
@@ -47,6 +49,7 @@ pub(super) struct Shim {
 #[derive(Clone, Copy, Debug)]
 enum Owner {
     Listener,
+    Memory,
     Client(u64),
     Ended(u64),
     Output(u64, Stream),
@@ -61,6 +64,8 @@ impl Shim {
         log: Option<JsonFile>,
         listener: UnixListener,
     ) -> Self {
+        // Without it the end still tells, from the group's counters.
+        let memory = OomWatch::open(&group).ok();
         Self {
             plan,
             group,
@@ -69,6 +74,8 @@ impl Shim {
             next: INIT + 1,
             log,
             listener,
+            memory,
+            oom_kills: 0,
             clients: BTreeMap::new(),
             end: None,
         }
@@ -121,6 +128,9 @@ impl Shim {
         let mut set = Vec::new();
         if self.end.is_none() {
             set.push((Owner::Listener, (self.listener.as_fd(), Interest::Read)));
+            if let Some(memory) = &self.memory {
+                set.push((Owner::Memory, (memory.as_fd(), Interest::Read)));
+            }
         }
         for (&number, client) in &self.clients {
             let interest = match (self.listens_to(client), client.has_output()) {
@@ -188,6 +198,7 @@ impl Shim {
                     }
                 }
             }
+            Owner::Memory => self.look_at_memory(),
             Owner::Client(number) => {
                 let Some(client) = self.clients.get_mut(&number) else {
                     return;
@@ -209,6 +220,24 @@ impl Shim {
                 if let Some(process) = self.processes.get_mut(&number) {
                     process.flush_input();
                 }
+            }
+        }
+    }
+
+    /// Tells those who wait that the kernel wanted memory.
+    fn look_at_memory(&mut self) {
+        let Some(memory) = &self.memory else {
+            return;
+        };
+        if memory.take() == Version::V2 {
+            let kills = cgroups::oom_kills(&self.group);
+            if kills == std::mem::replace(&mut self.oom_kills, kills) {
+                return;
+            }
+        }
+        for client in self.clients.values_mut() {
+            if client.mode == Mode::Waiting(INIT) {
+                client.send(&Frame::json(&Reply::OutOfMemory));
             }
         }
     }
@@ -285,6 +314,8 @@ impl Shim {
             }
         }
         let record = self.record(INIT, cgroups::oom_kills(&self.group));
+        // Version 1 tells the removal of a group as if it were want of memory.
+        self.memory = None;
         let _ = self.group.remove();
         self.save(&record);
         let others: Vec<u64> = self
