@@ -19,7 +19,7 @@ pub(crate) fn words(duration: Duration) -> String {
     };
     match nanos {
         0 => "0s".into(),
-        ..1_000 => format!("{nanos}ns"),
+        1..1_000 => format!("{nanos}ns"),
         1_000..1_000_000 => format!("{}µs", fraction(1_000)),
         1_000_000..1_000_000_000 => format!("{}ms", fraction(1_000_000)),
         _ => {
