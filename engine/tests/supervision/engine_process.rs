@@ -101,11 +101,6 @@ impl Engine {
         self.wait();
     }
 
-    /// Its pid.
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
     /// What it has logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.dir.join("engine.log")).unwrap_or_default()
