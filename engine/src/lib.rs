@@ -6,6 +6,7 @@
 pub mod api;
 pub mod cli;
 pub mod daemon;
+pub mod dockerfile;
 pub mod image;
 pub mod logs;
 pub mod network;
