@@ -31,6 +31,28 @@ pub enum BadIgnore {
     TooComplex,
 }
 
+/// One pattern for paths, as COPY has them; `**` crosses directories.
+#[derive(Clone, Debug)]
+pub struct PathPattern(Glob);
+
+impl PathPattern {
+    /// Reads a pattern; `None` when a bracket is not closed or it is too long.
+    pub fn parse(pattern: &str) -> Option<Self> {
+        Glob::parse(pattern).map(Self)
+    }
+
+    /// Whether a whole path matches.
+    pub fn matches(&self, path: &str) -> bool {
+        // One pattern on one path is bounded by their lengths.
+        self.0.matches(path, &Cell::new(0)).unwrap_or(false)
+    }
+
+    /// Whether it may match below any directory.
+    pub fn crosses(&self) -> bool {
+        self.0.everything | self.0.folders != 0
+    }
+}
+
 /// The patterns of one file.
 #[derive(Clone, Debug, Default)]
 pub struct Ignore {
@@ -54,11 +76,24 @@ struct Glob {
     suffix: String,
     count: usize,
     letters: Vec<(char, u128)>,
-    sets: Vec<(Vec<(char, char)>, bool, u128)>,
+    sets: Vec<(Set, u128)>,
     one: u128,
     star: u128,
     everything: u128,
     folders: u128,
+}
+
+/// `[a-z]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Set {
+    ranges: Vec<(char, char)>,
+    negated: bool,
+}
+
+impl Set {
+    fn holds(&self, letter: char) -> bool {
+        self.ranges.iter().any(|(a, b)| (*a..=*b).contains(&letter)) != self.negated
+    }
 }
 
 /// Tokens of a pattern between its literal ends.
@@ -75,8 +110,8 @@ enum Token {
     Everything,
     /// `**/`: nothing, or something that ends with `/`.
     Folders,
-    /// `[a-z]`; the flag negates.
-    Set(Vec<(char, char)>, bool),
+    /// `[a-z]`
+    Set(Set),
 }
 
 impl Ignore {
@@ -254,7 +289,7 @@ impl Glob {
                 Token::Star => glob.star |= bit,
                 Token::Everything => glob.everything |= bit,
                 Token::Folders => glob.folders |= bit,
-                Token::Set(ranges, negated) => glob.sets.push((ranges, negated, bit)),
+                Token::Set(set) => glob.sets.push((set, bit)),
             }
         }
         Some(glob)
@@ -288,8 +323,8 @@ impl Glob {
                 moving |= self.one;
                 staying |= self.star;
             }
-            for (ranges, negated, bit) in &self.sets {
-                if ranges.iter().any(|(a, b)| (*a..=*b).contains(&letter)) != *negated {
+            for (set, bit) in &self.sets {
+                if set.holds(letter) {
                     moving |= bit;
                 }
             }
@@ -323,7 +358,7 @@ fn set(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<Token> 
     let mut ranges = Vec::new();
     loop {
         let letter = match letters.next()? {
-            ']' if !ranges.is_empty() => return Some(Token::Set(ranges, negated)),
+            ']' if !ranges.is_empty() => return Some(Token::Set(Set { ranges, negated })),
             '\\' => letters.next()?,
             letter => letter,
         };

@@ -27,7 +27,7 @@ pub use build::{Dockerfile, Stage, Step, parse};
 pub use error::{ParseError, ParseErrorKind, Place};
 pub use expand::{ExpandError, Expander};
 pub use health::Healthcheck;
-pub use ignore::{BadIgnore, Ignore};
+pub use ignore::{BadIgnore, Ignore, PathPattern};
 pub use instruction::{Command, Copy, CopySource, Form, Instruction, KeyValue, Network, Run};
 pub use lexer::Heredoc;
 pub use lint::{Rule, Warning, lint};
