@@ -11,6 +11,7 @@ pub mod image;
 pub mod logs;
 pub mod network;
 pub mod oci;
+pub mod registry;
 pub mod roles;
 pub mod runtime;
 pub mod stage;
