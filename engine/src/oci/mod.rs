@@ -10,7 +10,7 @@ mod image_config;
 mod manifest;
 mod platform;
 
-pub use digest::{BadDigest, Digest, Hasher, chain_ids};
+pub use digest::{BadDigest, Digest, Hasher, HashingReader, chain_ids};
 pub use document::{
     BadDocument, DOCKER_LIST, DOCKER_MANIFEST, Document, Index, IndexEntry, OCI_INDEX, OCI_MANIFEST,
 };
