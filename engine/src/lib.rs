@@ -12,6 +12,7 @@ pub mod logs;
 pub mod network;
 pub mod oci;
 pub mod registry;
+pub mod registry_server;
 pub mod roles;
 pub mod runtime;
 pub mod stage;

@@ -12,6 +12,7 @@ mod error;
 mod local;
 mod machine;
 mod progress;
+mod registry_role;
 mod router;
 mod routes;
 mod session;
@@ -32,6 +33,8 @@ enum Role {
     Docker,
     /// The parent of one container.
     Shim,
+    /// A registry of one's own.
+    Registry,
     /// The images a platform offers, in a store that machines only read.
     Catalogue,
     /// The checks of one exercise on one machine.
@@ -68,6 +71,7 @@ impl Role {
             Some("engine") => Self::Engine,
             Some("docker") => Self::Docker,
             Some("shim") => Self::Shim,
+            Some("registry") => Self::Registry,
             Some("catalogue") => Self::Catalogue,
             Some("watcher") => Self::Watcher,
             Some("doctor") => Self::Doctor,
@@ -89,6 +93,7 @@ fn main() -> ExitCode {
         Role::Engine => engine_role::run(words),
         Role::Docker => engine::cli::main(words),
         Role::Shim => engine::roles::shim::run(),
+        Role::Registry => registry_role::run(words),
         Role::Catalogue => catalogue::run(words),
         Role::Watcher => watcher::run(words),
         Role::Doctor => tools::doctor::run(&words),

@@ -25,7 +25,7 @@ impl Daemon {
         };
         sink.status(
             &title,
-            format!("Pulling from {}", shown_repository(reference)),
+            format!("Pulling from {}", reference.path()),
         );
         let image = Image::load(&self.store, &manifest_digest)?;
         let known: BTreeSet<Digest> = crate::image::images_of(&self.store)?
@@ -155,11 +155,3 @@ impl Daemon {
     }
 }
 
-/// What stands after "Pulling from": without the registry when it is the usual one.
-pub(super) fn shown_repository(reference: &Reference) -> String {
-    if reference.domain() == "docker.io" {
-        reference.path().to_owned()
-    } else {
-        reference.familiar_name()
-    }
-}

@@ -8,7 +8,6 @@ use crate::image::{Image, ImageError, Reference, Selector};
 use crate::oci::{Document, ImageConfig, ImageManifest, Platform, chain_ids, Digest};
 use crate::registry::{Credentials, Endpoint, FetchedManifest, RegistryError, Repository, Settings, Wanted};
 
-use super::catalogue::shown_repository;
 use super::layers::LayerJob;
 use super::{PullRequest, PulledTags, title};
 
@@ -80,7 +79,7 @@ impl Daemon {
             Selector::Tag(tag) => repository.manifest_of_tag(tag).await?,
             Selector::Digest(digest) => repository.manifest_of(digest).await?,
         };
-        sink.status(&title(reference), format!("Pulling from {}", shown_repository(reference)));
+        sink.status(&title(reference), format!("Pulling from {}", reference.path()));
         let wanted = request.platform.clone().unwrap_or_else(Platform::host);
         let (index, found) = choose(repository, answer, &wanted).await?;
         let Document::Manifest(manifest) = &found.document else {
