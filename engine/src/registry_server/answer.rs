@@ -29,8 +29,6 @@ pub(super) enum Refusal {
     NameInvalid,
     #[error("repository name not known to registry")]
     NameUnknown,
-    #[error("provided length did not match content length")]
-    SizeInvalid,
     #[error("authentication required")]
     Unauthorized,
     #[error("requested access to the resource is denied: this registry is read-only")]
@@ -43,8 +41,6 @@ pub(super) enum Refusal {
     Range(String),
     #[error("invalid parameter {0}")]
     Parameter(&'static str),
-    #[error("too many connections: come back later")]
-    Busy,
     #[error("the registry failed inside")]
     Failed(#[source] StoreError),
 }
@@ -61,14 +57,12 @@ impl Refusal {
             Self::ManifestUnknown => (StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN"),
             Self::NameInvalid => (StatusCode::BAD_REQUEST, "NAME_INVALID"),
             Self::NameUnknown => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
-            Self::SizeInvalid => (StatusCode::BAD_REQUEST, "SIZE_INVALID"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
             Self::Denied => (StatusCode::FORBIDDEN, "DENIED"),
             Self::Unsupported => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID"),
             Self::Range(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID"),
             Self::Parameter(_) => (StatusCode::BAD_REQUEST, "UNSUPPORTED"),
-            Self::Busy => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
             Self::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
         }
     }
