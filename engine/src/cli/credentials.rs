@@ -39,7 +39,10 @@ impl Keyring {
             Err(source) => return Err(file("open", &path, source)),
             Ok(bytes) if bytes.iter().all(u8::is_ascii_whitespace) => Map::new(),
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
-                CliError::Said(format!("WARNING: Error loading config file: {}: {error}", path.display()))
+                CliError::Said(format!(
+                    "WARNING: Error loading config file: {}: {error}",
+                    path.display()
+                ))
             })?,
         };
         Ok(Self { path, document })
@@ -67,19 +70,28 @@ impl Keyring {
         let pair = STANDARD.decode(text("auth")).unwrap_or_default();
         if let Some((name, password)) = String::from_utf8_lossy(&pair).split_once(':') {
             name.clone_into(&mut credentials.username);
-            password.trim_end_matches('\0').clone_into(&mut credentials.password);
+            password
+                .trim_end_matches('\0')
+                .clone_into(&mut credentials.password);
         }
         Ok((credentials != Credentials::default()).then_some(credentials))
     }
 
     fn entry(&self, server: &str) -> Option<&Value> {
         let all = self.document.get("auths")?.as_object()?;
-        all.get(server)
-            .or_else(|| all.iter().find(|(known, _)| host_of(known) == host_of(server)).map(|(_, entry)| entry))
+        all.get(server).or_else(|| {
+            all.iter()
+                .find(|(known, _)| host_of(known) == host_of(server))
+                .map(|(_, entry)| entry)
+        })
     }
 
     /// Keeps a name and password; tells whether they lie open in the file.
-    pub(crate) fn put(&mut self, server: &str, credentials: &Credentials) -> Result<Kept, CliError> {
+    pub(crate) fn put(
+        &mut self,
+        server: &str,
+        credentials: &Credentials,
+    ) -> Result<Kept, CliError> {
         if let Some(helper) = self.helper(server) {
             let (name, secret) = match credentials.identity_token.as_str() {
                 "" => (credentials.username.as_str(), &credentials.password),
@@ -96,7 +108,10 @@ impl Keyring {
         };
         entry.insert("auth".to_owned(), STANDARD.encode(pair).into());
         if !credentials.identity_token.is_empty() {
-            entry.insert("identitytoken".to_owned(), credentials.identity_token.clone().into());
+            entry.insert(
+                "identitytoken".to_owned(),
+                credentials.identity_token.clone().into(),
+            );
         }
         let auths = self.document.entry("auths").or_insert_with(|| json!({}));
         auths[server] = entry.into();
@@ -109,7 +124,11 @@ impl Keyring {
         if let Some(helper) = self.helper(server) {
             run_helper(&helper, "erase", server).map(drop)?;
         }
-        let Some(auths) = self.document.get_mut("auths").and_then(Value::as_object_mut) else {
+        let Some(auths) = self
+            .document
+            .get_mut("auths")
+            .and_then(Value::as_object_mut)
+        else {
             return Ok(());
         };
         auths.retain(|known, _| known != server && host_of(known) != host_of(server));
@@ -118,9 +137,14 @@ impl Keyring {
 
     /// The program that keeps the secrets of a registry: `credHelpers`, then `credsStore`.
     fn helper(&self, server: &str) -> Option<String> {
-        let one = self.document.get("credHelpers").and_then(|all| all[host_of(server)].as_str());
+        let one = self
+            .document
+            .get("credHelpers")
+            .and_then(|all| all[host_of(server)].as_str());
         let any = self.document.get("credsStore").and_then(Value::as_str);
-        one.or(any).filter(|name| !name.is_empty()).map(str::to_owned)
+        one.or(any)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
     }
 
     /// Written aside and renamed, readable by its owner only.
@@ -192,7 +216,9 @@ pub(crate) fn server_named(server: &str) -> String {
 }
 
 fn host_of(server: &str) -> &str {
-    let plain = server.trim_start_matches("https://").trim_start_matches("http://");
+    let plain = server
+        .trim_start_matches("https://")
+        .trim_start_matches("http://");
     plain.split('/').next().unwrap_or(plain)
 }
 

@@ -255,7 +255,10 @@ impl Config {
             pidfile: args.pidfile.or(file.pidfile),
             log_level: if debug { "debug".into() } else { level },
             log_opts: file.log_opts,
-            max_concurrent_downloads: file.max_concurrent_downloads.filter(|n| *n > 0).unwrap_or(3),
+            max_concurrent_downloads: file
+                .max_concurrent_downloads
+                .filter(|n| *n > 0)
+                .unwrap_or(3),
             max_concurrent_uploads: file.max_concurrent_uploads.filter(|n| *n > 0).unwrap_or(5),
         })
     }

@@ -43,10 +43,16 @@ struct LayerJob {
 
 impl PushRequest {
     /// Reads the parameters of the API.
-    pub fn parse(name: &str, tag: Option<&str>, credentials: Credentials) -> Result<Self, DaemonError> {
+    pub fn parse(
+        name: &str,
+        tag: Option<&str>,
+        credentials: Credentials,
+    ) -> Result<Self, DaemonError> {
         let name = Reference::parse(name)?;
         if matches!(name.selector(), Selector::Digest(_)) {
-            return Err(DaemonError::Invalid("cannot push a digest reference".into()));
+            return Err(DaemonError::Invalid(
+                "cannot push a digest reference".into(),
+            ));
         }
         Ok(Self {
             name,
@@ -123,7 +129,13 @@ impl Daemon {
         for (tag, image) in images {
             let reference = request.name.with(Selector::Tag(tag));
             let pushed = self
-                .push_one(endpoint.clone(), &reference, image, &request.credentials, sink)
+                .push_one(
+                    endpoint.clone(),
+                    &reference,
+                    image,
+                    &request.credentials,
+                    sink,
+                )
                 .await;
             // Other tags may still go.
             if let Err(error) = pushed
@@ -146,7 +158,9 @@ impl Daemon {
         for diff_id in image.config.rootfs.diff_ids.iter().rev() {
             sink.step(diff_id.short(), "Preparing");
         }
-        let image = self.block(move |daemon| Ok(pack_for_transfer(&daemon.store, &image)?)).await?;
+        let image = self
+            .block(move |daemon| Ok(pack_for_transfer(&daemon.store, &image)?))
+            .await?;
         let (layers, config) = self.blobs_to_push(&image)?;
         let domain = reference.domain().to_owned();
         let own = reference.path().to_owned();
@@ -175,7 +189,9 @@ impl Daemon {
         sink.status("", format!("{tag}: digest: {digest} size: {size}"));
         sink.send(Progress {
             progress_detail: Some(crate::api::types::ProgressDetail::default()),
-            aux: Some(serde_json::json!({ "Tag": tag, "Digest": digest.to_string(), "Size": size })),
+            aux: Some(
+                serde_json::json!({ "Tag": tag, "Digest": digest.to_string(), "Size": size }),
+            ),
             ..Progress::default()
         });
         let reference = reference.clone();
@@ -201,7 +217,11 @@ impl Daemon {
         let mut seen = BTreeSet::new();
         let diff_ids = image.config.rootfs.diff_ids.iter();
         for (layer, diff_id) in image.manifest.layers().iter().zip(diff_ids) {
-            let digest: Digest = layer.digest().to_string().parse().map_err(ImageError::from)?;
+            let digest: Digest = layer
+                .digest()
+                .to_string()
+                .parse()
+                .map_err(ImageError::from)?;
             if seen.insert(digest.clone()) {
                 layers.push(LayerJob {
                     id: diff_id.short().to_owned(),
@@ -250,7 +270,9 @@ async fn push_layer(
     let (told, id, total) = (sink.clone(), job.id.clone(), job.blob.size);
     let drawn = Mutex::new(None::<Instant>);
     let progress = move |done| {
-        let mut drawn = drawn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut drawn = drawn
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if drawn.is_none_or(|drawn| drawn.elapsed() >= REDRAW) || done == total {
             *drawn = Some(Instant::now());
             told.bar(&id, "Pushing", done, total);

@@ -48,15 +48,22 @@ impl Daemon {
             Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {
                 (first.to_owned(), rest.to_owned())
             }
-            _ => ("docker.io".to_owned(), term.strip_prefix("library/").unwrap_or(term).to_owned()),
+            _ => (
+                "docker.io".to_owned(),
+                term.strip_prefix("library/").unwrap_or(term).to_owned(),
+            ),
         };
         let mut found = Vec::new();
         if domain == "docker.io" {
             let words = words.clone();
-            found = self.block(move |daemon| daemon.search_catalogue(&words)).await?;
+            found = self
+                .block(move |daemon| daemon.search_catalogue(&words))
+                .await?;
         }
         let outside = self
-            .reach(move |_, settings| async move { Ok(search(&settings, &domain, &words, limit).await?) })
+            .reach(move |_, settings| async move {
+                Ok(search(&settings, &domain, &words, limit).await?)
+            })
             .await;
         match outside {
             Ok(hits) => {
@@ -117,8 +124,12 @@ impl Daemon {
                 Document::Manifest(manifest) => {
                     let digest = manifest.config().digest().to_string();
                     let digest = digest.parse().map_err(crate::image::ImageError::from)?;
-                    let config = repository.small_blob(&digest, manifest.config().size()).await?;
-                    serde_json::from_slice::<Platform>(&config).into_iter().collect()
+                    let config = repository
+                        .small_blob(&digest, manifest.config().size())
+                        .await?;
+                    serde_json::from_slice::<Platform>(&config)
+                        .into_iter()
+                        .collect()
                 }
             };
             Ok(DistributionInspect::new(
@@ -144,9 +155,16 @@ fn result(hit: SearchHit) -> SearchResult {
 
 /// The registry that a server's address means: clients send `https://index.docker.io/v1/` for Docker's own.
 fn domain_of(server: &str) -> String {
-    let plain = server.trim_start_matches("https://").trim_start_matches("http://");
+    let plain = server
+        .trim_start_matches("https://")
+        .trim_start_matches("http://");
     let host = plain.split('/').next().unwrap_or(plain);
-    if server == INDEX_SERVER || matches!(host, "" | "docker.io" | "index.docker.io" | "registry-1.docker.io") {
+    if server == INDEX_SERVER
+        || matches!(
+            host,
+            "" | "docker.io" | "index.docker.io" | "registry-1.docker.io"
+        )
+    {
         "docker.io".to_owned()
     } else {
         host.to_owned()

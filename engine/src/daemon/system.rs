@@ -157,9 +157,7 @@ impl Daemon {
     /// How the registries are reached that the configuration names.
     fn index_configs(&self) -> serde_json::Value {
         let mut all = serde_json::Map::new();
-        let one = |name: &str, secure, official, mirrors: &[String]| {
-            serde_json::json!({ "Name": name, "Mirrors": mirrors, "Secure": secure, "Official": official })
-        };
+        let one = |name: &str, secure, official, mirrors: &[String]| serde_json::json!({ "Name": name, "Mirrors": mirrors, "Secure": secure, "Official": official });
         let default = one("docker.io", true, true, &self.config.registry_mirrors);
         all.insert("docker.io".to_owned(), default);
         for host in &self.config.insecure_registries {

@@ -80,7 +80,10 @@ pub fn add_expected_layer(
     })));
     let plain: Box<dyn Read> = match format {
         LayerFormat::Tar => Box::new(tee.clone()),
-        LayerFormat::Gzip => Box::new(Bounded::new(&tee, flate2::bufread::MultiGzDecoder::new(buffered(&tee)))),
+        LayerFormat::Gzip => Box::new(Bounded::new(
+            &tee,
+            flate2::bufread::MultiGzDecoder::new(buffered(&tee)),
+        )),
         LayerFormat::Zstd => {
             let plain = zstd::Decoder::with_buffer(buffered(&tee)).map_err(AddError::Read)?;
             Box::new(Bounded::new(&tee, plain))

@@ -10,7 +10,8 @@ mod resolve;
 mod transfer;
 
 pub use add::{
-    AddError, AddedLayer, Expected, NewImage, add_expected_layer, add_image, add_layer, name_image, scratch_config,
+    AddError, AddedLayer, Expected, NewImage, add_expected_layer, add_image, add_layer, name_image,
+    scratch_config,
 };
 pub use archive::{ArchiveError, load, save};
 pub use change::{BadChange, apply_change};

@@ -18,16 +18,27 @@ pub fn pack_for_transfer(store: &Store, image: &Image) -> Result<Image, AddError
     let layers = image.layers(store)?;
     let mut blobs = Vec::new();
     for (descriptor, layer) in image.manifest.layers().iter().zip(&layers) {
-        let digest: Digest = descriptor.digest().to_string().parse().map_err(ImageError::from)?;
+        let digest: Digest = descriptor
+            .digest()
+            .to_string()
+            .parse()
+            .map_err(ImageError::from)?;
         let kept = store.blobs_with(&digest).has(&digest);
         if kept && format_of(store, &digest)? != LayerFormat::Tar {
             blobs.push((format_of(store, &digest)?, descriptor.size(), digest));
         } else {
-            blobs.push(packed(store, layer, if kept { &digest } else { &layer.record.blob })?);
+            blobs.push(packed(
+                store,
+                layer,
+                if kept { &digest } else { &layer.record.blob },
+            )?);
         }
     }
     let same = image.manifest.layers().iter().zip(&blobs);
-    if same.clone().all(|(descriptor, blob)| descriptor.digest().to_string() == blob.2.to_string()) {
+    if same
+        .clone()
+        .all(|(descriptor, blob)| descriptor.digest().to_string() == blob.2.to_string())
+    {
         return Ok(image.clone());
     }
     let config_size = store.blobs_with(&image.id).size(&image.id)?;
@@ -100,7 +111,9 @@ mod tests {
         let mut header = tar::Header::new_gnu();
         header.set_size(100_000);
         header.set_mode(0o644);
-        archive.append_data(&mut header, "zeros", &[0; 100_000][..]).unwrap();
+        archive
+            .append_data(&mut header, "zeros", &[0; 100_000][..])
+            .unwrap();
         let archive = archive.into_inner().unwrap();
         let layer = add_layer(&store, None, archive.as_slice(), None).unwrap();
         let mut packed = Vec::new();
@@ -115,11 +128,22 @@ mod tests {
             add_image(&store, new, &[], Some(&layer)).unwrap();
             let image = Image::find(&store, &name.familiar()).unwrap();
             let image = pack_for_transfer(&store, &image).unwrap();
-            assert_eq!(Image::find(&store, &name.familiar()).unwrap().manifest_digest, image.manifest_digest);
+            assert_eq!(
+                Image::find(&store, &name.familiar())
+                    .unwrap()
+                    .manifest_digest,
+                image.manifest_digest
+            );
             let layer = image.manifest.layers()[0].clone();
-            assert_eq!(layer.media_type().to_string(), "application/vnd.oci.image.layer.v1.tar+gzip");
+            assert_eq!(
+                layer.media_type().to_string(),
+                "application/vnd.oci.image.layer.v1.tar+gzip"
+            );
             assert!(layer.size() < 1000);
-            assert_eq!(pack_for_transfer(&store, &image).unwrap().manifest_digest, image.manifest_digest);
+            assert_eq!(
+                pack_for_transfer(&store, &image).unwrap().manifest_digest,
+                image.manifest_digest
+            );
             packed.push(layer.digest().to_string());
         }
         assert_eq!(packed[0], packed[1]);

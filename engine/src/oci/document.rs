@@ -80,7 +80,9 @@ pub enum BadDocument {
     #[error("unsupported media type {0:?}")]
     MediaType(String),
     /// Docker's form before 2016.
-    #[error("image manifest version 2, schema 1 is no longer supported: push the image again with a newer client")]
+    #[error(
+        "image manifest version 2, schema 1 is no longer supported: push the image again with a newer client"
+    )]
     Schema1,
 }
 
@@ -103,7 +105,8 @@ impl Document {
         if probe.schema_version == 1 {
             return Err(BadDocument::Schema1);
         }
-        let known = |text: &&str| [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST].contains(text);
+        let known =
+            |text: &&str| [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST].contains(text);
         let told = told.map(|told| told.split(';').next().unwrap_or(told).trim());
         let kind = match (probe.media_type.as_deref(), told.filter(known)) {
             (Some(own), Some(told)) if own != told => {
@@ -115,10 +118,14 @@ impl Document {
             (None, None) => OCI_MANIFEST,
         };
         if probe.manifests.is_some() && probe.config.is_some() {
-            return Err(BadDocument::MediaType("both a manifest and an index".to_owned()));
+            return Err(BadDocument::MediaType(
+                "both a manifest and an index".to_owned(),
+            ));
         }
         match kind {
-            OCI_MANIFEST | DOCKER_MANIFEST => Ok(Self::Manifest(Box::new(serde_json::from_slice(bytes)?))),
+            OCI_MANIFEST | DOCKER_MANIFEST => {
+                Ok(Self::Manifest(Box::new(serde_json::from_slice(bytes)?)))
+            }
             OCI_INDEX | DOCKER_LIST => Ok(Self::Index(serde_json::from_slice(bytes)?)),
             other => Err(BadDocument::MediaType(other.to_owned())),
         }
@@ -134,9 +141,15 @@ mod tests {
         let both = br#"{"schemaVersion":2,"config":{},"layers":[],"manifests":[]}"#;
         assert!(Document::parse(both, None).is_err());
         let index = br#"{"schemaVersion":2,"manifests":[]}"#;
-        assert!(matches!(Document::parse(index, None), Ok(Document::Index(_))));
+        assert!(matches!(
+            Document::parse(index, None),
+            Ok(Document::Index(_))
+        ));
         assert!(Document::parse(index, Some(OCI_MANIFEST)).is_err());
-        assert!(matches!(Document::parse(br#"{"schemaVersion":1}"#, None), Err(BadDocument::Schema1)));
+        assert!(matches!(
+            Document::parse(br#"{"schemaVersion":1}"#, None),
+            Err(BadDocument::Schema1)
+        ));
     }
 
     #[test]

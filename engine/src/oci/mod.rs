@@ -16,5 +16,5 @@ pub use document::{
 };
 pub use image_config::{EmptyObject, History, ImageConfig, RootFs, RunConfig};
 pub use manifest::{LayerFormat, manifest_of};
-pub use platform::{BadPlatform, Platform};
 pub use oci_spec::image::{Descriptor, ImageManifest, MediaType};
+pub use platform::{BadPlatform, Platform};

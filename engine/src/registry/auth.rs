@@ -89,9 +89,15 @@ impl Endpoint {
         credentials: &Credentials,
         asked: (&Method, &Url),
     ) -> Result<Proof, RegistryError> {
-        let plain = |header| Proof { header, until: None };
+        let plain = |header| Proof {
+            header,
+            until: None,
+        };
         if !credentials.registry_token.is_empty() {
-            return Ok(plain(Some(bearer(&credentials.registry_token, &self.base)?)));
+            return Ok(plain(Some(bearer(
+                &credentials.registry_token,
+                &self.base,
+            )?)));
         }
         match challenge {
             Challenge::None => Ok(plain(None)),
@@ -102,10 +108,16 @@ impl Endpoint {
                 })
             }
             Challenge::Basic => Ok(plain(Some(credentials.basic()))),
-            Challenge::Bearer { realm, service, scope } => {
+            Challenge::Bearer {
+                realm,
+                service,
+                scope,
+            } => {
                 let mut scopes = scopes.to_vec();
                 scopes.extend(scope.clone().filter(|scope| !scopes.contains(scope)));
-                let answer = self.token(realm, service, &scopes, credentials, Offline::No).await?;
+                let answer = self
+                    .token(realm, service, &scopes, credentials, Offline::No)
+                    .await?;
                 let token = answer.any().ok_or_else(|| RegistryError::Answer {
                     url: Box::new(self.base.clone()),
                     why: format!("{realm} gave no token"),
@@ -151,7 +163,9 @@ impl Endpoint {
                     query.append_pair("account", &credentials.username);
                 }
                 if offline == Offline::Yes {
-                    query.append_pair("offline_token", "true").append_pair("client_id", "docker");
+                    query
+                        .append_pair("offline_token", "true")
+                        .append_pair("client_id", "docker");
                 }
             }
             let request = self.http.get(url.clone());
@@ -172,7 +186,10 @@ impl Endpoint {
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(form.query().unwrap_or_default().to_owned())
         };
-        let answer = request.send().await.map_err(RegistryError::http(&Method::GET, &url))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(RegistryError::http(&Method::GET, &url))?;
         if answer.status().as_u16() == 401 {
             return Err(self.wrong_password());
         }
@@ -192,22 +209,37 @@ impl Endpoint {
         let mut identity_token = None;
         let proof = match &self.challenge {
             Challenge::Bearer { realm, service, .. } => {
-                let offline = if credentials.identity_token.is_empty() { Offline::Yes } else { Offline::No };
-                let answer = self.token(realm, service, &[], credentials, offline).await?;
-                identity_token = answer.refresh_token.clone().filter(|token| !token.is_empty());
+                let offline = if credentials.identity_token.is_empty() {
+                    Offline::Yes
+                } else {
+                    Offline::No
+                };
+                let answer = self
+                    .token(realm, service, &[], credentials, offline)
+                    .await?;
+                identity_token = answer
+                    .refresh_token
+                    .clone()
+                    .filter(|token| !token.is_empty());
                 let token = answer.any().unwrap_or_default();
                 Proof {
                     header: Some(bearer(token, &self.base)?),
                     until: None,
                 }
             }
-            other => self.prove(other, &[], credentials, (&Method::GET, &url)).await?,
+            other => {
+                self.prove(other, &[], credentials, (&Method::GET, &url))
+                    .await?
+            }
         };
         let mut request = self.http.get(url.clone());
         if let Some(header) = proof.header {
             request = request.header(AUTHORIZATION, header);
         }
-        let answer = request.send().await.map_err(RegistryError::http(&Method::GET, &url))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(RegistryError::http(&Method::GET, &url))?;
         match answer.status().as_u16() {
             200 => Ok(Login { identity_token }),
             401 => Err(self.wrong_password()),
@@ -247,10 +279,11 @@ impl TokenAnswer {
 }
 
 fn bearer(token: &str, base: &Url) -> Result<HeaderValue, RegistryError> {
-    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| RegistryError::Answer {
-        url: Box::new(base.clone()),
-        why: "the token is no plain text".to_owned(),
-    })?;
+    let mut value =
+        HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| RegistryError::Answer {
+            url: Box::new(base.clone()),
+            why: "the token is no plain text".to_owned(),
+        })?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -263,7 +296,8 @@ fn is_same_party(registry: &Url, realm: &Url) -> bool {
     if a == b {
         return true;
     }
-    let is_name = |name: &str| host_name(name).parse::<std::net::IpAddr>().is_err() && !name.starts_with('[');
+    let is_name =
+        |name: &str| host_name(name).parse::<std::net::IpAddr>().is_err() && !name.starts_with('[');
     let last_two = |name: &str| -> Option<String> {
         let mut labels = name.trim_end_matches('.').rsplit('.');
         let (last, second) = (labels.next()?, labels.next()?);
@@ -289,12 +323,20 @@ mod tests {
     #[test]
     fn a_password_goes_to_the_same_party_only() {
         for (registry, realm, same) in [
-            ("https://registry-1.docker.io/", "https://auth.docker.io/token", true),
+            (
+                "https://registry-1.docker.io/",
+                "https://auth.docker.io/token",
+                true,
+            ),
             ("https://r.test:5000/", "https://r.test/token", true),
             ("https://registry.git.test/", "https://git.test/jwt", true),
             ("https://r.test/", "https://evil.example/token", false),
             ("https://10.0.0.1/", "https://10.0.0.2/token", false),
-            ("http://127.0.0.1:5000/", "http://127.0.0.1:5001/token", true),
+            (
+                "http://127.0.0.1:5000/",
+                "http://127.0.0.1:5001/token",
+                true,
+            ),
             ("http://localhost:5000/", "http://otherhost/token", false),
         ] {
             let (registry, realm) = (Url::parse(registry).unwrap(), Url::parse(realm).unwrap());

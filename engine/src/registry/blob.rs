@@ -76,7 +76,9 @@ impl Repository {
         let (mut done, mut attempt) = (0, 0);
         loop {
             let before = done;
-            let result = self.fetch_rest(&url, wanted, &mut done, &to, &mut progress).await;
+            let result = self
+                .fetch_rest(&url, wanted, &mut done, &to, &mut progress)
+                .await;
             let error = match result {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_passing() => error,
@@ -105,7 +107,8 @@ impl Repository {
         }
         let mut headers = HeaderMap::new();
         if *done > 0 {
-            let range = HeaderValue::try_from(format!("bytes={done}-")).expect("digits are plain text");
+            let range =
+                HeaderValue::try_from(format!("bytes={done}-")).expect("digits are plain text");
             headers.insert(RANGE, range);
         }
         let mut answer = self.ask(Method::GET, url.clone(), &headers).await?;
@@ -176,5 +179,10 @@ fn size_error(wanted: &Wanted, actual: u64) -> RegistryError {
 /// `Content-Range: bytes 100-199/200`
 fn begins_at(answer: &Response) -> Option<u64> {
     let range = answer.headers().get(CONTENT_RANGE)?.to_str().ok()?;
-    range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
+    range
+        .strip_prefix("bytes ")?
+        .split('-')
+        .next()?
+        .parse()
+        .ok()
 }

@@ -103,11 +103,20 @@ mod tests {
                 scope: Some("repository:a/b:pull,push".into()),
             })
         );
-        assert_eq!(Challenge::parse([r#"basic realm="x""#].into_iter()), Ok(Challenge::Basic));
-        assert_eq!(Challenge::parse(["Basic"].into_iter()), Ok(Challenge::Basic));
+        assert_eq!(
+            Challenge::parse([r#"basic realm="x""#].into_iter()),
+            Ok(Challenge::Basic)
+        );
+        assert_eq!(
+            Challenge::parse(["Basic"].into_iter()),
+            Ok(Challenge::Basic)
+        );
         assert_eq!(Challenge::parse(std::iter::empty()), Ok(Challenge::None));
         for strange in ["Negotiate", "Bearer", "Bearer x", "Bearer realm"] {
-            assert!(Challenge::parse([strange].into_iter()).is_err(), "{strange}");
+            assert!(
+                Challenge::parse([strange].into_iter()).is_err(),
+                "{strange}"
+            );
         }
     }
 

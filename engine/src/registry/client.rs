@@ -29,13 +29,27 @@ pub struct Repository {
 impl Repository {
     /// A repository that is read.
     pub fn to_pull(endpoint: Endpoint, path: &str, credentials: Credentials) -> Self {
-        Self::new(endpoint, path, credentials, vec![format!("repository:{path}:pull")])
+        Self::new(
+            endpoint,
+            path,
+            credentials,
+            vec![format!("repository:{path}:pull")],
+        )
     }
 
     /// A repository that is written, with blobs of `others` of the same registry at hand.
-    pub fn to_push(endpoint: Endpoint, path: &str, credentials: Credentials, others: &[String]) -> Self {
+    pub fn to_push(
+        endpoint: Endpoint,
+        path: &str,
+        credentials: Credentials,
+        others: &[String],
+    ) -> Self {
         let mut scopes = vec![format!("repository:{path}:pull,push")];
-        scopes.extend(others.iter().map(|other| format!("repository:{other}:pull")));
+        scopes.extend(
+            others
+                .iter()
+                .map(|other| format!("repository:{other}:pull")),
+        );
         Self::new(endpoint, path, credentials, scopes)
     }
 
@@ -108,8 +122,14 @@ impl Repository {
         headers: &HeaderMap,
         body: Option<Body>,
     ) -> Result<Response, RegistryError> {
-        let client = if body.is_some() { &self.endpoint.upload } else { &self.endpoint.http };
-        let mut request = client.request(method.clone(), url.clone()).headers(headers.clone());
+        let client = if body.is_some() {
+            &self.endpoint.upload
+        } else {
+            &self.endpoint.http
+        };
+        let mut request = client
+            .request(method.clone(), url.clone())
+            .headers(headers.clone());
         if self.endpoint.owns(url)
             && let Some(header) = self.proof(method, url).await?.header
         {
@@ -118,7 +138,10 @@ impl Repository {
         if let Some(body) = body {
             request = request.body(body);
         }
-        request.send().await.map_err(RegistryError::http(method, url))
+        request
+            .send()
+            .await
+            .map_err(RegistryError::http(method, url))
     }
 
     async fn proof(&self, method: &Method, url: &Url) -> Result<Proof, RegistryError> {
@@ -136,7 +159,12 @@ impl Repository {
     }
 
     /// Answers a challenge that came with a refusal.
-    async fn renew(&self, answer: &Response, method: &Method, url: &Url) -> Result<(), RegistryError> {
+    async fn renew(
+        &self,
+        answer: &Response,
+        method: &Method,
+        url: &Url,
+    ) -> Result<(), RegistryError> {
         let challenge = match challenge_of(answer, &self.endpoint.host())? {
             Challenge::None => self.endpoint.challenge.clone(),
             challenge => challenge,
@@ -150,7 +178,10 @@ impl Repository {
     }
 
     fn next_hop(&self, answer: &Response, from: &Url, hops: usize) -> Result<Url, RegistryError> {
-        let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let location = answer
+            .headers()
+            .get(LOCATION)
+            .and_then(|value| value.to_str().ok());
         let refuse = |to: &str, why| RegistryError::Redirect {
             host: self.endpoint.host(),
             to: to.chars().take(200).collect(),
@@ -160,7 +191,9 @@ impl Repository {
         if hops > HOPS {
             return Err(refuse(location, "it is the sixth redirect in a row"));
         }
-        let to = from.join(location).map_err(|_| refuse(location, "it is no address"))?;
+        let to = from
+            .join(location)
+            .map_err(|_| refuse(location, "it is no address"))?;
         self.endpoint.check_target(&to)?;
         Ok(to)
     }

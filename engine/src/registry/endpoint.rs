@@ -37,9 +37,14 @@ pub struct Endpoint {
 impl Endpoint {
     /// Finds out how `domain` (`docker.io`, `host:port`) is spoken to.
     pub async fn reach(settings: &Settings, domain: &str) -> Result<Self, RegistryError> {
-        let host = if domain == "docker.io" { DEFAULT_REGISTRY } else { domain };
+        let host = if domain == "docker.io" {
+            DEFAULT_REGISTRY
+        } else {
+            domain
+        };
         let address = |scheme: &str| {
-            Url::parse(&format!("{scheme}://{host}/")).map_err(|_| RegistryError::Address(host.to_owned()))
+            Url::parse(&format!("{scheme}://{host}/"))
+                .map_err(|_| RegistryError::Address(host.to_owned()))
         };
         if !settings.is_insecure(host) {
             return Self::greet(settings, address("https")?, Proof::Certificate).await;
@@ -55,7 +60,11 @@ impl Endpoint {
     /// Greets a mirror of Docker's own registry.
     pub async fn reach_mirror(settings: &Settings, mirror: &Url) -> Result<Self, RegistryError> {
         let host = host_and_port(mirror);
-        let proof = if settings.is_insecure(&host) { Proof::None } else { Proof::Certificate };
+        let proof = if settings.is_insecure(&host) {
+            Proof::None
+        } else {
+            Proof::Certificate
+        };
         Self::greet(settings, mirror.clone(), proof).await
     }
 
@@ -100,7 +109,9 @@ impl Endpoint {
         let answer = answer.map_err(RegistryError::http(&Method::GET, &url))?;
         match answer.status() {
             status if status.is_success() => {}
-            StatusCode::UNAUTHORIZED => endpoint.challenge = challenge_of(&answer, &endpoint.host())?,
+            StatusCode::UNAUTHORIZED => {
+                endpoint.challenge = challenge_of(&answer, &endpoint.host())?
+            }
             _ => return Err(endpoint.refusal(answer).await),
         }
         Ok(endpoint)
@@ -108,7 +119,9 @@ impl Endpoint {
 
     /// An address below the base.
     pub(super) fn url(&self, path: &str) -> Result<Url, RegistryError> {
-        self.base.join(path).map_err(|_| RegistryError::Address(path.to_owned()))
+        self.base
+            .join(path)
+            .map_err(|_| RegistryError::Address(path.to_owned()))
     }
 
     /// Whether `url` is this registry's own: only then it may know who we are.
@@ -155,7 +168,10 @@ impl Endpoint {
         match status {
             429 => RegistryError::TooManyRequests {
                 host: self.host(),
-                message: message.strip_prefix("toomanyrequests: ").unwrap_or(&message).to_owned(),
+                message: message
+                    .strip_prefix("toomanyrequests: ")
+                    .unwrap_or(&message)
+                    .to_owned(),
                 retry_after,
             },
             _ if code.is_empty() && status >= 500 => RegistryError::Refused {
@@ -166,7 +182,11 @@ impl Endpoint {
                 }),
             },
             _ => RegistryError::Refused {
-                problem: Box::new(Problem { status, code, message }),
+                problem: Box::new(Problem {
+                    status,
+                    code,
+                    message,
+                }),
             },
         }
     }
@@ -227,7 +247,9 @@ fn problem(status: u16, body: &[u8]) -> (String, String) {
         #[serde(default)]
         message: String,
     }
-    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    let reason = StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason());
     let plain = format!("{status} {}", reason.unwrap_or_default());
     let Ok(errors) = serde_json::from_slice::<Errors>(body) else {
         return (String::new(), plain.trim_end().to_owned());
@@ -238,7 +260,11 @@ fn problem(status: u16, body: &[u8]) -> (String, String) {
         .iter()
         .map(|one| match one.message.as_str() {
             "" => word(&one.code),
-            message => format!("{}: {}", word(&one.code), message.chars().take(500).collect::<String>()),
+            message => format!(
+                "{}: {}",
+                word(&one.code),
+                message.chars().take(500).collect::<String>()
+            ),
         })
         .collect();
     match (lines.len(), errors.details) {
@@ -257,8 +283,14 @@ mod tests {
         let body = br#"{"errors":[{"code":"DENIED","message":"requested access to the resource is denied","detail":[]}]}"#;
         assert_eq!(
             problem(403, body),
-            ("DENIED".to_owned(), "denied: requested access to the resource is denied".to_owned())
+            (
+                "DENIED".to_owned(),
+                "denied: requested access to the resource is denied".to_owned()
+            )
         );
-        assert_eq!(problem(502, b"<html>"), (String::new(), "502 Bad Gateway".to_owned()));
+        assert_eq!(
+            problem(502, b"<html>"),
+            (String::new(), "502 Bad Gateway".to_owned())
+        );
     }
 }

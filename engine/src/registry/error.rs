@@ -65,7 +65,9 @@ pub enum RegistryError {
         retry_after: Option<String>,
     },
     /// The way to ask for a token cannot be trusted with a password.
-    #[error("the registry {host} wants credentials to be sent to {realm}, which is another party: refused")]
+    #[error(
+        "the registry {host} wants credentials to be sent to {realm}, which is another party: refused"
+    )]
     Realm {
         /// The registry.
         host: String,
@@ -73,7 +75,9 @@ pub enum RegistryError {
         realm: String,
     },
     /// The server asks for a proof that we do not know.
-    #[error("the registry {host} asks for authentication in a way that is not supported: {challenge:?}")]
+    #[error(
+        "the registry {host} asks for authentication in a way that is not supported: {challenge:?}"
+    )]
     Challenge {
         /// The registry.
         host: String,
@@ -119,7 +123,9 @@ pub enum RegistryError {
         limit: u64,
     },
     /// The server lets us wait for too long.
-    #[error("{url}: the registry sent almost nothing for {seconds} seconds: given up after {attempts} attempts")]
+    #[error(
+        "{url}: the registry sent almost nothing for {seconds} seconds: given up after {attempts} attempts"
+    )]
     Stalled {
         /// What was asked.
         url: Box<Url>,
@@ -250,7 +256,9 @@ fn go_method(method: &Method) -> String {
 
 fn wait(retry_after: &Option<String>) -> String {
     match retry_after {
-        Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => format!("wait {text} seconds"),
+        Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("wait {text} seconds")
+        }
         Some(text) => format!("wait until {text}"),
         None => "wait a while".to_owned(),
     }

@@ -4,9 +4,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LINK};
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
-use crate::oci::{
-    DOCKER_LIST, DOCKER_MANIFEST, Digest, Document, OCI_INDEX, OCI_MANIFEST,
-};
+use crate::oci::{DOCKER_LIST, DOCKER_MANIFEST, Digest, Document, OCI_INDEX, OCI_MANIFEST};
 
 use super::client::collect;
 use super::{RegistryError, Repository};
@@ -138,17 +136,25 @@ impl Repository {
         let mut tags = Vec::new();
         let mut url = self.url("tags/list")?;
         loop {
-            let answer = self.ask(Method::GET, url.clone(), &HeaderMap::new()).await?;
+            let answer = self
+                .ask(Method::GET, url.clone(), &HeaderMap::new())
+                .await?;
             let next = next_page(answer.headers(), &url);
             let bytes = collect(answer, DOCUMENT_LIMIT).await?;
-            let page: Page = serde_json::from_slice(&bytes).map_err(|error| RegistryError::Answer {
-                url: Box::new(url.clone()),
-                why: error.to_string(),
-            })?;
+            let page: Page =
+                serde_json::from_slice(&bytes).map_err(|error| RegistryError::Answer {
+                    url: Box::new(url.clone()),
+                    why: error.to_string(),
+                })?;
             let count = tags.len();
             tags.extend(page.tags.unwrap_or_default());
             match next {
-                Some(next) if self.endpoint.owns(&next) && next != url && tags.len() > count && tags.len() < TAG_LIMIT => {
+                Some(next)
+                    if self.endpoint.owns(&next)
+                        && next != url
+                        && tags.len() > count
+                        && tags.len() < TAG_LIMIT =>
+                {
                     url = next;
                 }
                 _ => return Ok(tags),
@@ -173,5 +179,6 @@ fn header(headers: &HeaderMap, name: &str) -> Option<String> {
 fn next_page(headers: &HeaderMap, from: &Url) -> Option<Url> {
     let link = headers.get(LINK)?.to_str().ok()?;
     let (address, rest) = link.strip_prefix('<')?.split_once('>')?;
-    rest.contains("rel=\"next\"").then(|| from.join(address).ok())?
+    rest.contains("rel=\"next\"")
+        .then(|| from.join(address).ok())?
 }

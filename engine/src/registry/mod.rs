@@ -6,9 +6,9 @@
 //! Reading order: `settings` and `endpoint` (which addresses a name has), `challenge` and `auth` (who we are there),
 //! `client` (one request), then `manifest`, `blob`, `upload`, `search` (what is asked).
 
-mod settings;
 mod endpoint;
 mod resolver;
+mod settings;
 mod tls;
 
 mod auth;
@@ -25,9 +25,9 @@ mod upload;
 pub use auth::{Credentials, Login};
 pub use blob::{BlobReader, Wanted};
 pub use client::Repository;
-pub use endpoint::{Endpoint, DEFAULT_REGISTRY, INDEX_SERVER};
+pub use endpoint::{DEFAULT_REGISTRY, Endpoint, INDEX_SERVER};
 pub use error::RegistryError;
-pub use manifest::{FetchedManifest, DOCUMENT_LIMIT};
+pub use manifest::{DOCUMENT_LIMIT, FetchedManifest};
 pub use search::{SearchHit, search};
 pub use settings::{BadSetting, Settings};
 pub use tls::TlsError;

@@ -58,7 +58,9 @@ impl Resolver {
         if name == "localhost" || name.ends_with(".localhost") {
             return Ok(vec![IpAddr::from([127, 0, 0, 1])]);
         }
-        let no_server = || LookupError::NoServer { name: name.to_owned() };
+        let no_server = || LookupError::NoServer {
+            name: name.to_owned(),
+        };
         let server = |source| LookupError::Server {
             name: name.to_owned(),
             source,
@@ -82,7 +84,9 @@ fn in_hosts(hosts: &str, name: &str) -> Vec<IpAddr> {
     let lines = hosts.lines().filter_map(|line| {
         let mut words = line.split('#').next()?.split_whitespace();
         let address = words.next()?.parse::<IpAddr>().ok()?;
-        words.any(|word| word.eq_ignore_ascii_case(name)).then_some(address)
+        words
+            .any(|word| word.eq_ignore_ascii_case(name))
+            .then_some(address)
     });
     lines.collect()
 }
@@ -129,7 +133,14 @@ mod tests {
 
     #[test]
     fn inward_addresses_are_known() {
-        for inward in ["127.0.0.1", "169.254.169.254", "0.0.0.0", "::1", "fe80::1", "::ffff:127.0.0.1"] {
+        for inward in [
+            "127.0.0.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "::1",
+            "fe80::1",
+            "::ffff:127.0.0.1",
+        ] {
             assert!(is_inward(inward.parse().unwrap()), "{inward}");
         }
         for outward in ["10.0.0.1", "1.1.1.1", "2001:db8::1"] {

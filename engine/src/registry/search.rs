@@ -33,7 +33,15 @@ pub async fn search(
         #[serde(default)]
         results: Vec<SearchHit>,
     }
-    let endpoint = Endpoint::reach(settings, if domain == "docker.io" { "index.docker.io" } else { domain }).await?;
+    let endpoint = Endpoint::reach(
+        settings,
+        if domain == "docker.io" {
+            "index.docker.io"
+        } else {
+            domain
+        },
+    )
+    .await?;
     let mut url: Url = endpoint.url("v1/search")?;
     url.query_pairs_mut()
         .append_pair("q", term)

@@ -40,9 +40,16 @@ pub enum BadSetting {
 
 impl Settings {
     /// Reads `registry-mirrors` and `insecure-registries`.
-    pub fn parse(mirrors: &[String], insecure: &[String], root: PathBuf) -> Result<Self, BadSetting> {
+    pub fn parse(
+        mirrors: &[String],
+        insecure: &[String],
+        root: PathBuf,
+    ) -> Result<Self, BadSetting> {
         Ok(Self {
-            mirrors: mirrors.iter().map(|text| mirror(text)).collect::<Result<_, _>>()?,
+            mirrors: mirrors
+                .iter()
+                .map(|text| mirror(text))
+                .collect::<Result<_, _>>()?,
             insecure: insecure
                 .iter()
                 .map(|text| parse_insecure(text))
@@ -107,10 +114,14 @@ fn parse_insecure(text: &str) -> Result<Insecure, BadSetting> {
 
 fn contains(network: IpAddr, bits: u8, address: IpAddr) -> bool {
     let (network, address, width) = match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => {
-            (u128::from(u32::from(network)), u128::from(u32::from(address)), 32)
+        (IpAddr::V4(network), IpAddr::V4(address)) => (
+            u128::from(u32::from(network)),
+            u128::from(u32::from(address)),
+            32,
+        ),
+        (IpAddr::V6(network), IpAddr::V6(address)) => {
+            (u128::from(network), u128::from(address), 128)
         }
-        (IpAddr::V6(network), IpAddr::V6(address)) => (u128::from(network), u128::from(address), 128),
         _ => return false,
     };
     let shift = u32::from(width - bits);
@@ -123,7 +134,11 @@ mod tests {
 
     #[test]
     fn loopback_and_the_listed_are_insecure() {
-        let listed = ["r.test".to_owned(), "s.test:5000".to_owned(), "10.1.0.0/16".to_owned()];
+        let listed = [
+            "r.test".to_owned(),
+            "s.test:5000".to_owned(),
+            "10.1.0.0/16".to_owned(),
+        ];
         let settings = Settings::parse(&[], &listed, "/".into()).unwrap();
         for (host, insecure) in [
             ("localhost:5000", true),
@@ -145,10 +160,16 @@ mod tests {
     #[test]
     fn settings_are_checked_when_they_are_read() {
         for bad in ["x", "ftp://x", "https://x/y", "https://x/?q", "https://u@x"] {
-            assert!(Settings::parse(&[bad.to_owned()], &[], "/".into()).is_err(), "{bad}");
+            assert!(
+                Settings::parse(&[bad.to_owned()], &[], "/".into()).is_err(),
+                "{bad}"
+            );
         }
         for bad in ["", "http://x", "10.0.0.0/33", "x/8"] {
-            assert!(Settings::parse(&[], &[bad.to_owned()], "/".into()).is_err(), "{bad}");
+            assert!(
+                Settings::parse(&[], &[bad.to_owned()], "/".into()).is_err(),
+                "{bad}"
+            );
         }
     }
 }

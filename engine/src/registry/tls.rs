@@ -122,8 +122,14 @@ fn system_roots(root: &Path) -> Vec<CertificateDer<'static>> {
     if root == Path::new("/") {
         return rustls_native_certs::load_native_certs().certs;
     }
-    let bundles = ["etc/ssl/certs/ca-certificates.crt", "etc/ssl/cert.pem", "etc/pki/tls/certs/ca-bundle.crt"];
-    let found = bundles.iter().find_map(|bundle| certificates(&root.join(bundle)).ok());
+    let bundles = [
+        "etc/ssl/certs/ca-certificates.crt",
+        "etc/ssl/cert.pem",
+        "etc/pki/tls/certs/ca-bundle.crt",
+    ];
+    let found = bundles
+        .iter()
+        .find_map(|bundle| certificates(&root.join(bundle)).ok());
     found.unwrap_or_default()
 }
 

@@ -77,7 +77,9 @@ impl Repository {
             };
             match self.send_blob(blob, url, Arc::clone(&progress)).await {
                 Ok(()) => return Ok(Stored::Sent),
-                Err(error) if error.is_passing() && attempt + 1 < self.endpoint.settings.attempts => {
+                Err(error)
+                    if error.is_passing() && attempt + 1 < self.endpoint.settings.attempts =>
+                {
                     attempt += 1;
                     tracing::info!("sending {} is begun again: {error}", blob.digest);
                     tokio::time::sleep(Duration::from_millis(250 << attempt)).await;
@@ -136,7 +138,8 @@ impl Repository {
         mut url: Url,
         progress: Arc<dyn Fn(u64) + Send + Sync>,
     ) -> Result<(), RegistryError> {
-        url.query_pairs_mut().append_pair("digest", &blob.digest.to_string());
+        url.query_pairs_mut()
+            .append_pair("digest", &blob.digest.to_string());
         let file = tokio::fs::File::open(&blob.path).await;
         let file = file.map_err(|source| RegistryError::Read {
             digest: blob.digest.clone(),
@@ -148,7 +151,12 @@ impl Repository {
             let (counter, progress) = (Arc::clone(&counter), Arc::clone(&progress));
             async move {
                 let mut piece = Vec::with_capacity(PIECE);
-                if (&mut file).take(PIECE as u64).read_to_end(&mut piece).await? == 0 {
+                if (&mut file)
+                    .take(PIECE as u64)
+                    .read_to_end(&mut piece)
+                    .await?
+                    == 0
+                {
                     return Ok::<_, std::io::Error>(None);
                 }
                 let done = done + piece.len() as u64;
@@ -158,7 +166,10 @@ impl Repository {
             }
         });
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/octet-stream"),
+        );
         headers.insert(CONTENT_LENGTH, HeaderValue::from(blob.size));
         let request = self.send(Method::PUT, &url, &headers, Body::wrap_stream(pieces));
         tokio::pin!(request);

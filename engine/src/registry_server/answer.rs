@@ -84,11 +84,14 @@ impl IntoResponse for Refusal {
         if let Self::Failed(error) = &self {
             tracing::error!("{error}");
         }
-        let body = json!({ "errors": [{ "code": code, "message": self.to_string(), "detail": null }] });
+        let body =
+            json!({ "errors": [{ "code": code, "message": self.to_string(), "detail": null }] });
         let mut response = (status, Json(body)).into_response();
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Basic realm=\"quai registry\"");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }

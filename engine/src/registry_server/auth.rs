@@ -65,7 +65,9 @@ impl Gate {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let pair = line.split_once(':').filter(|(name, hash)| !name.is_empty() && hash.starts_with("$2"));
+            let pair = line
+                .split_once(':')
+                .filter(|(name, hash)| !name.is_empty() && hash.starts_with("$2"));
             let (name, hash) = pair.ok_or_else(|| HtpasswdError::Line {
                 path: path.to_owned(),
                 line: at + 1,
@@ -83,7 +85,9 @@ impl Gate {
         let Some(hashes) = &self.hashes else {
             return Ok(());
         };
-        let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let value = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
         let (name, password) = value.and_then(basic).ok_or(Refusal::Unauthorized)?;
         let proof = Digest::of(format!("{name}\0{password}").as_bytes());
         if self.known().contains(&proof) {
@@ -94,7 +98,8 @@ impl Gate {
             // A name that does not exist costs the same time.
             let dummy = "$2y$10$abcdefghijklmnopqrstuuPxBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
             let hash = hashes.get(&name);
-            let right = bcrypt::verify(&password, hash.map_or(dummy, String::as_str)).unwrap_or(false);
+            let right =
+                bcrypt::verify(&password, hash.map_or(dummy, String::as_str)).unwrap_or(false);
             right && hash.is_some()
         });
         match right.await {
@@ -125,7 +130,10 @@ fn basic(value: &str) -> Option<(String, String)> {
 /// A line of a password file.
 pub fn password_line(name: &str, password: &str) -> Result<String, HtpasswdError> {
     let hash = bcrypt::hash_with_result(password, COST).map_err(HtpasswdError::Hash)?;
-    Ok(format!("{name}:{}", hash.format_for_version(bcrypt::Version::TwoY)))
+    Ok(format!(
+        "{name}:{}",
+        hash.format_for_version(bcrypt::Version::TwoY)
+    ))
 }
 
 #[cfg(test)]
@@ -144,7 +152,11 @@ mod tests {
     async fn only_the_right_password_opens() {
         let scratch = Scratch::new();
         let path = scratch.path().join("htpasswd");
-        std::fs::write(&path, format!("# class\n{}\n", password_line("me", "se:cret").unwrap())).unwrap();
+        std::fs::write(
+            &path,
+            format!("# class\n{}\n", password_line("me", "se:cret").unwrap()),
+        )
+        .unwrap();
         let gate = Gate::with_file(&path).unwrap();
         assert!(gate.check(&headers("me:se:cret")).await.is_ok());
         for bad in ["me:wrong", "you:se:cret", "me", ":"] {
@@ -152,6 +164,9 @@ mod tests {
         }
         assert!(gate.check(&HeaderMap::new()).await.is_err());
         std::fs::write(&path, "me:{SHA}x\n").unwrap();
-        assert!(matches!(Gate::with_file(&path), Err(HtpasswdError::Line { line: 1, .. })));
+        assert!(matches!(
+            Gate::with_file(&path),
+            Err(HtpasswdError::Line { line: 1, .. })
+        ));
     }
 }

@@ -40,7 +40,9 @@ pub(super) async fn get(
         Ok((blobs.open(&wanted)?, blobs.size(&wanted)?))
     })
     .await?;
-    let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+    let range = headers
+        .get(header::RANGE)
+        .and_then(|value| value.to_str().ok());
     let range = range.map(|range| part(range, size)).transpose()?.flatten();
     let (from, count) = range.map_or((0, size), |(from, to)| (from, to - from + 1));
     let mut heads = vec![
@@ -64,7 +66,10 @@ pub(super) async fn get(
 /// `bytes=100-`, `bytes=100-199`, `bytes=-100`; several parts at once are answered with the whole.
 fn part(range: &str, size: u64) -> Result<Option<(u64, u64)>, Refusal> {
     let refuse = || Refusal::Range(range.chars().take(100).collect());
-    let Some(range) = range.strip_prefix("bytes=").filter(|range| !range.contains(',')) else {
+    let Some(range) = range
+        .strip_prefix("bytes=")
+        .filter(|range| !range.contains(','))
+    else {
         return Ok(None);
     };
     let (from, to) = range.split_once('-').ok_or_else(refuse)?;
@@ -91,7 +96,9 @@ fn stream(mut file: std::fs::File, from: u64, count: u64, expected: Option<Diges
             let mut held: Option<Bytes> = None;
             while left > 0 {
                 let mut piece = Vec::with_capacity(PIECE);
-                let read = (&mut file).take(left.min(PIECE as u64)).read_to_end(&mut piece)?;
+                let read = (&mut file)
+                    .take(left.min(PIECE as u64))
+                    .read_to_end(&mut piece)?;
                 if read == 0 {
                     return Err(std::io::ErrorKind::UnexpectedEof.into());
                 }
@@ -155,7 +162,8 @@ pub(super) async fn begin(
         let (target, wanted) = (name.clone(), digest.clone());
         let mounted = block(registry, move |registry| {
             let _linking = registry.storage.linking();
-            let there = from.is_some_and(|from| registry.storage.repository(&from).has_blob(&wanted));
+            let there =
+                from.is_some_and(|from| registry.storage.repository(&from).has_blob(&wanted));
             if there && registry.storage.blobs().has(&wanted) {
                 registry.storage.repository(&target).link_blob(&wanted)?;
                 return Ok(true);
@@ -169,7 +177,9 @@ pub(super) async fn begin(
     }
     let owner = name.clone();
     let id = block(registry, move |registry| {
-        Ok(registry.uploads.begin(owner, registry.storage.blobs().writer()?))
+        Ok(registry
+            .uploads
+            .begin(owner, registry.storage.blobs().writer()?))
     })
     .await?;
     if parameter(uri, "digest").is_some() {
@@ -197,10 +207,19 @@ pub(super) async fn append(
     let range = request.headers().get(header::CONTENT_RANGE);
     if let Some(range) = range.and_then(|value| value.to_str().ok()) {
         let size = upload.lock().await.size;
-        let plain = range.trim_start_matches("bytes ").split('/').next().unwrap_or_default();
-        let from = plain.split('-').next().and_then(|from| from.parse::<u64>().ok());
+        let plain = range
+            .trim_start_matches("bytes ")
+            .split('/')
+            .next()
+            .unwrap_or_default();
+        let from = plain
+            .split('-')
+            .next()
+            .and_then(|from| from.parse::<u64>().ok());
         if from != Some(size) {
-            return Err(Refusal::Range(format!("{size} bytes are here, the next piece begins there")));
+            return Err(Refusal::Range(format!(
+                "{size} bytes are here, the next piece begins there"
+            )));
         }
     }
     receive(registry, &upload, request.into_body()).await?;
@@ -263,7 +282,8 @@ async fn receive(
     let mut collected: Vec<u8> = Vec::new();
     loop {
         let next = tokio::time::timeout(PATIENCE, body.next()).await;
-        let next = next.map_err(|_| Refusal::BlobUploadInvalid("the client was silent for too long".into()))?;
+        let next = next
+            .map_err(|_| Refusal::BlobUploadInvalid("the client was silent for too long".into()))?;
         let end = next.is_none();
         if let Some(piece) = next {
             let piece = piece.map_err(|error| Refusal::BlobUploadInvalid(error.to_string()))?;
@@ -278,7 +298,11 @@ async fn receive(
                     return Err(Refusal::TooLarge(limit));
                 }
                 upload.write(&bytes).map_err(|source| {
-                    Refusal::Failed(crate::store::StoreError::io("write", std::path::Path::new("the upload"), source))
+                    Refusal::Failed(crate::store::StoreError::io(
+                        "write",
+                        std::path::Path::new("the upload"),
+                        source,
+                    ))
                 })
             })
             .await?;
@@ -291,13 +315,20 @@ async fn receive(
 
 fn accepted(name: &RepositoryName, id: &str, size: u64, status: StatusCode) -> Response {
     let heads = [
-        ("location", format!("/v2/{}/blobs/uploads/{id}", name.as_str())),
+        (
+            "location",
+            format!("/v2/{}/blobs/uploads/{id}", name.as_str()),
+        ),
         ("docker-upload-uuid", id.to_owned()),
         ("range", format!("0-{}", size.saturating_sub(1))),
         ("content-length", "0".to_owned()),
     ];
     // A body-less 204 has no length.
-    let heads = if status == StatusCode::NO_CONTENT { &heads[..3] } else { &heads[..] };
+    let heads = if status == StatusCode::NO_CONTENT {
+        &heads[..3]
+    } else {
+        &heads[..]
+    };
     empty(status, heads)
 }
 

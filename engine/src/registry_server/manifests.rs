@@ -53,7 +53,9 @@ fn find(registry: &Registry, name: &RepositoryName, selector: &Selector) -> Resu
         Selector::Digest(digest) => digest.clone(),
         Selector::Tag(tag) => repository.tag(tag)?.ok_or(Refusal::ManifestUnknown)?,
     };
-    let media_type = repository.manifest_type(&digest)?.ok_or(Refusal::ManifestUnknown)?;
+    let media_type = repository
+        .manifest_type(&digest)?
+        .ok_or(Refusal::ManifestUnknown)?;
     Ok(Found {
         bytes: registry.storage.blobs().document(&digest)?,
         digest,
@@ -68,7 +70,9 @@ pub(super) async fn put(
     request: Request,
 ) -> Result<Response, Refusal> {
     let told = request.headers().get(header::CONTENT_TYPE);
-    let told = told.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let told = told
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
     let body = tokio::time::timeout(PATIENCE, axum::body::to_bytes(request.into_body(), LIMIT));
     let bytes = match body.await {
         Ok(Ok(bytes)) => bytes.to_vec(),
@@ -85,7 +89,10 @@ pub(super) async fn put(
         return Err(Refusal::DigestInvalid);
     }
     let mut heads = vec![
-        ("location", format!("/v2/{}/manifests/{digest}", name.as_str())),
+        (
+            "location",
+            format!("/v2/{}/manifests/{digest}", name.as_str()),
+        ),
         ("docker-content-digest", digest.to_string()),
         ("content-length", "0".to_owned()),
     ];
@@ -128,14 +135,22 @@ fn check(needs: &Needs, told: Option<&str>) -> Result<String, Refusal> {
         }
         (Some(own), _) => own.clone(),
         (None, Some(told)) => told,
-        (None, None) => return Err(Refusal::ManifestInvalid("it does not say what it is".into())),
+        (None, None) => {
+            return Err(Refusal::ManifestInvalid(
+                "it does not say what it is".into(),
+            ));
+        }
     };
     let known = media_type.starts_with("application/vnd.oci.image.")
         || media_type.starts_with("application/vnd.docker.distribution.manifest.");
     if !known {
-        return Err(Refusal::ManifestInvalid(format!("unsupported media type {media_type}")));
+        return Err(Refusal::ManifestInvalid(format!(
+            "unsupported media type {media_type}"
+        )));
     }
-    if media_type.contains(".v1+prettyjws") || media_type.ends_with(".manifest.v1+json") && media_type.contains("docker") {
+    if media_type.contains(".v1+prettyjws")
+        || media_type.ends_with(".manifest.v1+json") && media_type.contains("docker")
+    {
         return Err(Refusal::ManifestInvalid("schema 1 is not supported".into()));
     }
     if needs.config.is_some() == needs.manifests.is_empty() {
@@ -145,22 +160,35 @@ fn check(needs: &Needs, told: Option<&str>) -> Result<String, Refusal> {
         // An index may be empty.
         return Ok(media_type);
     }
-    Err(Refusal::ManifestInvalid("it is both a manifest and an index, or neither".into()))
+    Err(Refusal::ManifestInvalid(
+        "it is both a manifest and an index, or neither".into(),
+    ))
 }
 
 fn has_all(repository: &Repository, needs: &Needs) -> Result<(), Refusal> {
-    let needed = needs.config.iter().chain(&needs.layers).chain(&needs.manifests);
+    let needed = needs
+        .config
+        .iter()
+        .chain(&needs.layers)
+        .chain(&needs.manifests);
     for one in needed {
-        let elsewhere = one.media_type.contains("foreign") || one.media_type.contains("nondistributable");
+        let elsewhere =
+            one.media_type.contains("foreign") || one.media_type.contains("nondistributable");
         if !elsewhere && !repository.has_blob(&one.digest) {
-            return Err(Refusal::ManifestBlobUnknown(format!("{} ({} bytes)", one.digest, one.size)));
+            return Err(Refusal::ManifestBlobUnknown(format!(
+                "{} ({} bytes)",
+                one.digest, one.size
+            )));
         }
     }
     Ok(())
 }
 
 fn artifact_type(needs: &Needs) -> Option<String> {
-    let config = needs.config.as_ref().map(|config| config.media_type.clone());
+    let config = needs
+        .config
+        .as_ref()
+        .map(|config| config.media_type.clone());
     needs.artifact_type.clone().or(config)
 }
 

@@ -48,7 +48,9 @@ impl Selector {
         }
         let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         let start = text.bytes().next().is_some_and(word);
-        let rest = text.bytes().all(|byte| word(byte) || byte == b'.' || byte == b'-');
+        let rest = text
+            .bytes()
+            .all(|byte| word(byte) || byte == b'.' || byte == b'-');
         (start && rest && text.len() <= 128).then(|| Self::Tag(text.to_owned()))
     }
 }
@@ -62,7 +64,9 @@ mod tests {
         for good in ["a", "a/b", "library/busybox", "a-b_c.d/e--f", "0"] {
             assert!(RepositoryName::parse(good).is_some(), "{good}");
         }
-        for bad in ["", ".", "..", "a/../b", "/a", "a/", "a//b", "_tags", "a/_tags", "A", "a b", "a%2fb"] {
+        for bad in [
+            "", ".", "..", "a/../b", "/a", "a/", "a//b", "_tags", "a/_tags", "A", "a b", "a%2fb",
+        ] {
             assert!(RepositoryName::parse(bad).is_none(), "{bad:?}");
         }
         for bad in ["", ".", "..", "-x", "a/b", "sha256:1", "x y"] {

@@ -82,7 +82,11 @@ impl Repository {
     }
 
     /// Gives it a manifest that the store has.
-    pub(super) fn link_manifest(&self, digest: &Digest, media_type: &str) -> Result<(), StoreError> {
+    pub(super) fn link_manifest(
+        &self,
+        digest: &Digest,
+        media_type: &str,
+    ) -> Result<(), StoreError> {
         self.write("_manifests", digest.hex(), media_type.as_bytes())
     }
 
@@ -123,7 +127,12 @@ impl Repository {
     }
 
     /// Notes that a manifest is about another.
-    pub(super) fn refer(&self, subject: &Digest, digest: &Digest, line: &Value) -> Result<(), StoreError> {
+    pub(super) fn refer(
+        &self,
+        subject: &Digest,
+        digest: &Digest,
+        line: &Value,
+    ) -> Result<(), StoreError> {
         let folder = format!("_referrers/{}", subject.hex());
         self.write(&folder, digest.hex(), line.to_string().as_bytes())
     }
@@ -152,7 +161,11 @@ impl Repository {
                 continue;
             };
             let needs: Needs = serde_json::from_slice(&bytes).unwrap_or_default();
-            let needed = needs.config.into_iter().chain(needs.layers).chain(needs.manifests);
+            let needed = needs
+                .config
+                .into_iter()
+                .chain(needs.layers)
+                .chain(needs.manifests);
             used.extend(needed.map(|needed| needed.digest));
             used.insert(digest);
         }

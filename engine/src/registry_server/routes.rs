@@ -53,7 +53,9 @@ async fn handle(State(registry): State<Arc<Registry>>, request: Request) -> Resp
         Err(refusal) => refusal.into_response(),
     };
     let version = HeaderValue::from_static("registry/2.0");
-    response.headers_mut().insert("docker-distribution-api-version", version);
+    response
+        .headers_mut()
+        .insert("docker-distribution-api-version", version);
     if is_head {
         *response.body_mut() = axum::body::Body::empty();
     }
@@ -90,7 +92,8 @@ async fn answer(registry: &Arc<Registry>, request: Request) -> Result<Response, 
             tags::referrers(registry, &name, &digest, &uri).await
         }
         ("manifests", verb) => {
-            let selector = Selector::parse(last).ok_or(Refusal::ManifestInvalid("bad reference".into()))?;
+            let selector =
+                Selector::parse(last).ok_or(Refusal::ManifestInvalid("bad reference".into()))?;
             match verb {
                 "GET" | "HEAD" => manifests::get(registry, &name, &selector).await,
                 "PUT" => manifests::put(registry, &name, &selector, request).await,
@@ -134,14 +137,26 @@ impl<'p> Route<'p> {
         if let Some((name, last)) = path.rsplit_once("/blobs/uploads/")
             && !last.contains('/')
         {
-            return Some(Self { name, kind: "uploads", last });
+            return Some(Self {
+                name,
+                kind: "uploads",
+                last,
+            });
         }
         if let Some(name) = path.strip_suffix("/blobs/uploads") {
-            return Some(Self { name, kind: "uploads", last: "" });
+            return Some(Self {
+                name,
+                kind: "uploads",
+                last: "",
+            });
         }
         let (rest, last) = path.rsplit_once('/')?;
         let (name, kind) = rest.rsplit_once('/')?;
-        matches!(kind, "tags" | "manifests" | "blobs" | "referrers").then_some(Self { name, kind, last })
+        matches!(kind, "tags" | "manifests" | "blobs" | "referrers").then_some(Self {
+            name,
+            kind,
+            last,
+        })
     }
 }
 
@@ -149,7 +164,9 @@ impl<'p> Route<'p> {
 pub(super) fn parameter(uri: &Uri, name: &str) -> Option<String> {
     let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
     let found = pairs.0.into_iter().find(|(known, _)| known == name);
-    found.map(|(_, value)| value).filter(|value| !value.is_empty())
+    found
+        .map(|(_, value)| value)
+        .filter(|value| !value.is_empty())
 }
 
 /// Runs blocking work beside the sockets.
@@ -178,7 +195,11 @@ mod tests {
             ("a/blobs/blobs/sha256:0", "a/blobs", "blobs", "sha256:0"),
             ("tags/tags/list", "tags", "tags", "list"),
         ] {
-            assert_eq!(Route::parse(path), Some(Route { name, kind, last }), "{path}");
+            assert_eq!(
+                Route::parse(path),
+                Some(Route { name, kind, last }),
+                "{path}"
+            );
         }
         for bad in ["", "a", "a/b", "a/b/c"] {
             assert_eq!(Route::parse(bad), None, "{bad}");

@@ -36,7 +36,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Words of `quai registry`.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "quai registry", about = "A registry of your own (OCI distribution 1.1)")]
+#[command(
+    name = "quai registry",
+    about = "A registry of your own (OCI distribution 1.1)"
+)]
 pub struct RegistryArgs {
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:5000")]
@@ -102,18 +105,24 @@ pub enum ServeError {
 
 /// Serves until SIGTERM or SIGINT; `ready` is told the address.
 pub async fn run(args: RegistryArgs, mut ready: impl FnMut(SocketAddr)) -> Result<(), ServeError> {
-    std::fs::create_dir_all(&args.data).map_err(|source| StoreError::io("make", &args.data, source))?;
-    let _lock = kernel::lock::FileLock::try_now(&args.data.join("registry.lock")).map_err(|error| {
-        match error.source.kind() {
-            std::io::ErrorKind::WouldBlock => ServeError::Busy(args.data.clone()),
-            _ => ServeError::Store(error.into()),
-        }
-    })?;
+    std::fs::create_dir_all(&args.data)
+        .map_err(|source| StoreError::io("make", &args.data, source))?;
+    let _lock =
+        kernel::lock::FileLock::try_now(&args.data.join("registry.lock")).map_err(|error| {
+            match error.source.kind() {
+                std::io::ErrorKind::WouldBlock => ServeError::Busy(args.data.clone()),
+                _ => ServeError::Store(error.into()),
+            }
+        })?;
     let gate = match &args.htpasswd {
         Some(path) => Gate::with_file(path)?,
         None => Gate::open(),
     };
-    let access = if args.read_only { Access::ReadOnly } else { Access::ReadWrite };
+    let access = if args.read_only {
+        Access::ReadOnly
+    } else {
+        Access::ReadWrite
+    };
     let registry = Arc::new(Registry {
         storage: Storage::open(&args.data)?,
         uploads: Uploads::default(),

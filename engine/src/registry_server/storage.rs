@@ -25,7 +25,8 @@ impl Storage {
     /// Opens the folder, making it if missing, and removes what nobody refers to.
     pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
         let repositories = dir.join("repositories");
-        fs::create_dir_all(&repositories).map_err(|source| StoreError::io("make", &repositories, source))?;
+        fs::create_dir_all(&repositories)
+            .map_err(|source| StoreError::io("make", &repositories, source))?;
         let storage = Self {
             store: Store::open(dir)?,
             repositories,
@@ -47,7 +48,9 @@ impl Storage {
 
     /// Keeps blobs from being swept while they are linked.
     pub(super) fn linking(&self) -> std::sync::RwLockReadGuard<'_, ()> {
-        self.sweeping.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.sweeping
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// All repositories that hold something, in order.
@@ -73,14 +76,19 @@ impl Storage {
     ///
     /// Called when nothing is being pushed: a blob that comes before its manifest is not referred to yet.
     pub(super) fn collect_garbage(&self) -> Result<(), StoreError> {
-        let _alone = self.sweeping.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _alone = self
+            .sweeping
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut used = BTreeSet::new();
         let mut todo = vec![self.repositories.clone()];
         while let Some(dir) = todo.pop() {
             if dir.join("_manifests").is_dir() || dir.join("_blobs").is_dir() {
                 used.extend(Repository::new(dir.clone()).sweep(self.blobs())?);
             }
-            let children = list(&dir)?.into_iter().filter(|name| !name.starts_with('_'));
+            let children = list(&dir)?
+                .into_iter()
+                .filter(|name| !name.starts_with('_'));
             todo.extend(children.map(|name| dir.join(name)));
         }
         self.sweep(&used)
@@ -88,12 +96,17 @@ impl Storage {
 
     /// Removes content that no repository has any more.
     pub(super) fn sweep_unlinked(&self) -> Result<(), StoreError> {
-        let _alone = self.sweeping.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _alone = self
+            .sweeping
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut used = BTreeSet::new();
         let mut todo = vec![self.repositories.clone()];
         while let Some(dir) = todo.pop() {
             used.extend(Repository::new(dir.clone()).linked()?);
-            let children = list(&dir)?.into_iter().filter(|name| !name.starts_with('_'));
+            let children = list(&dir)?
+                .into_iter()
+                .filter(|name| !name.starts_with('_'));
             todo.extend(children.map(|name| dir.join(name)));
         }
         self.sweep(&used)

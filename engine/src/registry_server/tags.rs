@@ -30,7 +30,11 @@ pub(super) async fn list(
         Ok(repository.tags()?)
     })
     .await?;
-    page(uri, tags, |tags| json!({ "name": name.as_str(), "tags": tags }))
+    page(
+        uri,
+        tags,
+        |tags| json!({ "name": name.as_str(), "tags": tags }),
+    )
 }
 
 pub(super) async fn catalogue(registry: &Arc<Registry>, uri: &Uri) -> Result<Response, Refusal> {
@@ -92,7 +96,10 @@ pub(super) async fn referrers(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(OCI_INDEX));
     if wanted.is_some() {
-        headers.insert("oci-filters-applied", HeaderValue::from_static("artifactType"));
+        headers.insert(
+            "oci-filters-applied",
+            HeaderValue::from_static("artifactType"),
+        );
     }
     Ok(response)
 }
@@ -100,12 +107,17 @@ pub(super) async fn referrers(
 /// What `docker search HOST/TERM` asks.
 pub(super) async fn search(registry: &Arc<Registry>, uri: &Uri) -> Result<Response, Refusal> {
     let term = parameter(uri, "q").unwrap_or_default();
-    let most = parameter(uri, "n").and_then(|n| n.parse().ok()).unwrap_or(25);
+    let most = parameter(uri, "n")
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(25);
     let names = names(registry).await?.into_iter();
     let results: Vec<Value> = names
         .filter(|name| name.contains(&term))
         .take(most)
         .map(|name| json!({ "name": name, "description": "", "star_count": 0, "is_official": false, "is_automated": false }))
         .collect();
-    Ok(Json(json!({ "num_results": results.len(), "query": term, "results": results })).into_response())
+    Ok(
+        Json(json!({ "num_results": results.len(), "query": term, "results": results }))
+            .into_response(),
+    )
 }

@@ -49,7 +49,10 @@ impl Uploads {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, known| known.used.elapsed() < IDLE);
         if all.len() >= MOST
-            && let Some(oldest) = all.iter().min_by_key(|(_, known)| known.used).map(|(id, _)| id.clone())
+            && let Some(oldest) = all
+                .iter()
+                .min_by_key(|(_, known)| known.used)
+                .map(|(id, _)| id.clone())
         {
             all.remove(&oldest);
         }

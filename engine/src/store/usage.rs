@@ -27,7 +27,10 @@ impl Store {
         let (mut blobs, mut layers) = (BTreeSet::new(), keep.clone());
         for (name, manifest_digest) in self.tags().all()? {
             // A name pulled by the digest of an index keeps that index.
-            blobs.extend(name.split_once('@').and_then(|(_, digest)| digest.parse().ok()));
+            blobs.extend(
+                name.split_once('@')
+                    .and_then(|(_, digest)| digest.parse().ok()),
+            );
             match self.reachable(&manifest_digest) {
                 Ok((documents, chains)) => {
                     blobs.extend(documents);

@@ -23,7 +23,10 @@ use super::images::failure;
 
 /// `X-Registry-Auth`: JSON in base64 for addresses; what cannot be read counts as nothing, as in Docker.
 fn credentials(headers: &HeaderMap) -> Credentials {
-    let Some(text) = headers.get("x-registry-auth").and_then(|value| value.to_str().ok()) else {
+    let Some(text) = headers
+        .get("x-registry-auth")
+        .and_then(|value| value.to_str().ok())
+    else {
         return Credentials::default();
     };
     let bytes = URL_SAFE
@@ -84,7 +87,8 @@ async fn told(
     let rest = stream::unfold(progress, |mut progress| async {
         progress.recv().await.map(|message| (message, progress))
     });
-    let end = stream::once(ended).filter_map(|ended| async move { ended.err().map(|error| failure(&error)) });
+    let end = stream::once(ended)
+        .filter_map(|ended| async move { ended.err().map(|error| failure(&error)) });
     Ok(json_lines(stream::iter([first]).chain(rest).chain(end)))
 }
 
@@ -137,9 +141,12 @@ pub(super) async fn distribution(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     match path.rsplit_once('/') {
-        Some((name, "json")) => {
-            Ok(Json(daemon.inspect_distribution(name, credentials(&headers)).await?).into_response())
-        }
+        Some((name, "json")) => Ok(Json(
+            daemon
+                .inspect_distribution(name, credentials(&headers))
+                .await?,
+        )
+        .into_response()),
         _ => Err(ApiError::page_not_found()),
     }
 }

@@ -15,7 +15,11 @@ pub(super) const REDRAW: Duration = Duration::from_millis(50);
 
 impl Daemon {
     /// Pulls a name of the catalogue.
-    pub(super) fn pull_from_catalogue(&self, reference: &Reference, sink: &ProgressSink) -> Result<(), DaemonError> {
+    pub(super) fn pull_from_catalogue(
+        &self,
+        reference: &Reference,
+        sink: &ProgressSink,
+    ) -> Result<(), DaemonError> {
         let manifest_digest = self
             .catalogue_manifest(reference)?
             .ok_or_else(|| DaemonError::not_found("image", reference.familiar()))?;
@@ -23,10 +27,7 @@ impl Daemon {
             Selector::Tag(tag) => tag.clone(),
             Selector::Digest(digest) => digest.to_string(),
         };
-        sink.status(
-            &title,
-            format!("Pulling from {}", reference.path()),
-        );
+        sink.status(&title, format!("Pulling from {}", reference.path()));
         let image = Image::load(&self.store, &manifest_digest)?;
         let known: BTreeSet<Digest> = crate::image::images_of(&self.store)?
             .iter()
@@ -132,7 +133,10 @@ impl Daemon {
     }
 
     /// The manifest that the catalogue has for a name.
-    pub(super) fn catalogue_manifest(&self, reference: &Reference) -> Result<Option<Digest>, DaemonError> {
+    pub(super) fn catalogue_manifest(
+        &self,
+        reference: &Reference,
+    ) -> Result<Option<Digest>, DaemonError> {
         let Some(catalogue) = self.store.catalogue() else {
             return Ok(None);
         };
@@ -154,4 +158,3 @@ impl Daemon {
             .any(|name| name.familiar_name() == reference.familiar_name()))
     }
 }
-

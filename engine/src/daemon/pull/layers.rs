@@ -39,7 +39,11 @@ impl Daemon {
         let mut missing = Vec::new();
         for job in jobs {
             let there = self.store.has_layer(&job.chain);
-            let status = if there { "Already exists" } else { "Pulling fs layer" };
+            let status = if there {
+                "Already exists"
+            } else {
+                "Pulling fs layer"
+            };
             sink.step(job.blob.digest.short(), status);
             if !there {
                 missing.push(job);
@@ -62,7 +66,11 @@ impl Daemon {
     ) -> Result<(), DaemonError> {
         let id = job.blob.digest.short().to_owned();
         let total = job.blob.size;
-        if self.store.blobs_with(&job.blob.digest).has(&job.blob.digest) {
+        if self
+            .store
+            .blobs_with(&job.blob.digest)
+            .has(&job.blob.digest)
+        {
             let kept = job.clone();
             self.block(move |daemon| {
                 let blobs = daemon.store.blobs_with(&kept.blob.digest);
@@ -78,7 +86,9 @@ impl Daemon {
         sink.bar(&id, "Downloading", 0, total);
         let told = (sink.clone(), id.clone());
         let progress = move |done| {
-            let mut drawn = drawn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut drawn = drawn
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             if drawn.elapsed() >= REDRAW {
                 *drawn = Instant::now();
                 told.0.bar(&told.1, "Downloading", done, total);
@@ -111,12 +121,14 @@ impl Daemon {
         };
         match add_expected_layer(&self.store, job.parent.as_ref(), archive, expected) {
             Ok(_) => Ok(()),
-            Err(AddError::Store(StoreError::Mismatch { expected, actual })) => Err(RegistryError::Digest {
-                what: "filesystem layer",
-                expected,
-                actual,
+            Err(AddError::Store(StoreError::Mismatch { expected, actual })) => {
+                Err(RegistryError::Digest {
+                    what: "filesystem layer",
+                    expected,
+                    actual,
+                }
+                .into())
             }
-            .into()),
             Err(error) => Err(error.into()),
         }
     }

@@ -54,8 +54,14 @@ impl PullRequest {
         let platform = platform.map(str::parse).transpose();
         Ok(Self {
             reference,
-            tags: if named { PulledTags::One } else { PulledTags::All },
-            platform: platform.map_err(|error: crate::oci::BadPlatform| DaemonError::Invalid(error.to_string()))?,
+            tags: if named {
+                PulledTags::One
+            } else {
+                PulledTags::All
+            },
+            platform: platform.map_err(|error: crate::oci::BadPlatform| {
+                DaemonError::Invalid(error.to_string())
+            })?,
             credentials,
         })
     }
@@ -144,7 +150,9 @@ impl Daemon {
         }
         // A platform without a network: what it offers is the catalogue.
         let asked = reference.clone();
-        let known = self.block(move |daemon| daemon.knows_repository(&asked)).await;
+        let known = self
+            .block(move |daemon| daemon.knows_repository(&asked))
+            .await;
         DaemonError::NotFoundText(if known.unwrap_or(false) {
             format!(
                 "manifest for {} not found: manifest unknown: manifest unknown",

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use crate::daemon::progress::ProgressSink;
 use crate::daemon::{Daemon, DaemonError};
 use crate::image::{Image, ImageError, Reference, Selector};
-use crate::oci::{Document, ImageConfig, ImageManifest, Platform, chain_ids, Digest};
-use crate::registry::{Credentials, Endpoint, FetchedManifest, RegistryError, Repository, Settings, Wanted};
+use crate::oci::{Digest, Document, ImageConfig, ImageManifest, Platform, chain_ids};
+use crate::registry::{
+    Credentials, Endpoint, FetchedManifest, RegistryError, Repository, Settings, Wanted,
+};
 
 use super::layers::LayerJob;
 use super::{PullRequest, PulledTags, title};
@@ -27,14 +29,18 @@ impl Daemon {
             for mirror in &settings.mirrors {
                 match self.pull_from_mirror(settings, mirror, request, sink).await {
                     Err(DaemonError::Registry(error)) => {
-                        tracing::warn!("the mirror {mirror} does not give {}: {error}", reference.familiar());
+                        tracing::warn!(
+                            "the mirror {mirror} does not give {}: {error}",
+                            reference.familiar()
+                        );
                     }
                     done => return done,
                 }
             }
         }
         let endpoint = Endpoint::reach(settings, reference.domain()).await?;
-        self.pull_from(endpoint, request, request.credentials.clone(), sink).await
+        self.pull_from(endpoint, request, request.credentials.clone(), sink)
+            .await
     }
 
     /// A mirror is another party: it does not learn who we are at Docker's registry.
@@ -46,7 +52,8 @@ impl Daemon {
         sink: &ProgressSink,
     ) -> Result<(), DaemonError> {
         let endpoint = Endpoint::reach_mirror(settings, mirror).await?;
-        self.pull_from(endpoint, request, Credentials::default(), sink).await
+        self.pull_from(endpoint, request, Credentials::default(), sink)
+            .await
     }
 
     async fn pull_from(
@@ -79,11 +86,16 @@ impl Daemon {
             Selector::Tag(tag) => repository.manifest_of_tag(tag).await?,
             Selector::Digest(digest) => repository.manifest_of(digest).await?,
         };
-        sink.status(&title(reference), format!("Pulling from {}", reference.path()));
+        sink.status(
+            &title(reference),
+            format!("Pulling from {}", reference.path()),
+        );
         let wanted = request.platform.clone().unwrap_or_else(Platform::host);
         let (index, found) = choose(repository, answer, &wanted).await?;
         let Document::Manifest(manifest) = &found.document else {
-            return Err(DaemonError::Invalid("an index of indexes is not supported".into()));
+            return Err(DaemonError::Invalid(
+                "an index of indexes is not supported".into(),
+            ));
         };
         check_layers(manifest)?;
         let config_digest = digest_of(manifest.config())?;
@@ -91,18 +103,33 @@ impl Daemon {
             [found.digest.clone(), config_digest.clone()]
                 .into_iter()
                 .chain(index.iter().map(|index| index.digest.clone()))
-                .chain(manifest.layers().iter().filter_map(|layer| digest_of(layer).ok())),
+                .chain(
+                    manifest
+                        .layers()
+                        .iter()
+                        .filter_map(|layer| digest_of(layer).ok()),
+                ),
         );
-        let config = repository.small_blob(&config_digest, manifest.config().size()).await?;
+        let config = repository
+            .small_blob(&config_digest, manifest.config().size())
+            .await?;
         let jobs = jobs(manifest, &config, &config_digest)?;
         let _layers = self.store.hold(jobs.iter().map(|job| job.chain.clone()));
         self.fetch_layers(repository, jobs, sink).await?;
-        let answer = index.as_ref().map_or(&found.digest, |index| &index.digest).clone();
+        let answer = index
+            .as_ref()
+            .map_or(&found.digest, |index| &index.digest)
+            .clone();
         sink.status("", format!("Digest: {answer}"));
-        let (reference, sink, explicit) = (reference.clone(), sink.clone(), request.platform.clone());
+        let (reference, sink, explicit) =
+            (reference.clone(), sink.clone(), request.platform.clone());
         let _naming = self.naming.lock().await;
         self.block(move |daemon| {
-            for bytes in index.iter().map(|index| &index.bytes).chain([&config, &found.bytes]) {
+            for bytes in index
+                .iter()
+                .map(|index| &index.bytes)
+                .chain([&config, &found.bytes])
+            {
                 daemon.store.blobs().put(bytes)?;
             }
             let image = Image::load(&daemon.store, &found.digest)?;
@@ -248,13 +275,18 @@ mod tests {
 
     fn manifest(layers: &str) -> ImageManifest {
         let digest = Digest::of(b"x");
-        let config = format!(r#"{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{digest}","size":1}}"#);
+        let config = format!(
+            r#"{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{digest}","size":1}}"#
+        );
         let text = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[{layers}]}}"#);
         serde_json::from_str(&text).unwrap()
     }
 
     fn layer(kind: &str, more: &str) -> String {
-        format!(r#"{{"mediaType":"{kind}","digest":"{}","size":1{more}}}"#, Digest::of(b"y"))
+        format!(
+            r#"{{"mediaType":"{kind}","digest":"{}","size":1{more}}}"#,
+            Digest::of(b"y")
+        )
     }
 
     #[test]
@@ -278,7 +310,8 @@ mod tests {
     #[test]
     fn a_manifest_and_its_configuration_must_agree() {
         let manifest = manifest(&layer("application/vnd.oci.image.layer.v1.tar", ""));
-        let config = br#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#;
+        let config =
+            br#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#;
         assert!(jobs(&manifest, config, &Digest::of(b"")).is_err());
     }
 }

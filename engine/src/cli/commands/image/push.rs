@@ -30,7 +30,9 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let parsed = reference::parse(name);
     let all = matches.on("all-tags");
     if all && parsed.version.is_some() {
-        return Err(CliError::Said("tag can't be used with --all-tags/-a".to_owned()));
+        return Err(CliError::Said(
+            "tag can't be used with --all-tags/-a".to_owned(),
+        ));
     }
     let quiet = matches.on("quiet");
     let mut query = Query::new(&["images", parsed.name, "push"]);
@@ -43,7 +45,16 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let auth = credentials::header_for(name)?;
     // A push without credentials carries an empty proof: the API has always asked for the header.
     let query = query.with_registry_auth(Some(auth.unwrap_or_else(|| "e30=".to_owned())));
-    show(session, &query, if quiet { Loudness::Quiet } else { Loudness::Output }).await?;
+    show(
+        session,
+        &query,
+        if quiet {
+            Loudness::Quiet
+        } else {
+            Loudness::Output
+        },
+    )
+    .await?;
     if quiet {
         output::line(&reference::canonical(name))?;
     }

@@ -39,27 +39,38 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         return Err(said("username is empty"));
     }
     if let Some(text) = matches.text("password") {
-        output::complain("WARNING! Using --password via the CLI is insecure. Use --password-stdin.");
+        output::complain(
+            "WARNING! Using --password via the CLI is insecure. Use --password-stdin.",
+        );
         if matches.on("password-stdin") {
-            return Err(said("conflicting options: cannot specify both --password and --password-stdin"));
+            return Err(said(
+                "conflicting options: cannot specify both --password and --password-stdin",
+            ));
         }
         password = Some(text.to_owned());
     }
     if matches.on("password-stdin") {
         if username.is_none() {
-            return Err(said("the --password-stdin option requires --username to be set"));
+            return Err(said(
+                "the --password-stdin option requires --username to be set",
+            ));
         }
         let mut text = String::new();
-        stdin().read_to_string(&mut text).map_err(|source| CliError::Stream {
-            doing: "read the password",
-            source,
-        })?;
+        stdin()
+            .read_to_string(&mut text)
+            .map_err(|source| CliError::Stream {
+                doing: "read the password",
+                source,
+            })?;
         password = Some(text.trim_end_matches(['\n', '\r']).to_owned());
     }
     let mut keyring = Keyring::load()?;
-    if username.is_none() && password.is_none()
+    if username.is_none()
+        && password.is_none()
         && let Some(known) = keyring.get(&server)?
-        && log_in(session, &mut keyring, &server, known, Known::Yes).await.is_ok()
+        && log_in(session, &mut keyring, &server, known, Known::Yes)
+            .await
+            .is_ok()
     {
         return Ok(0);
     }
@@ -108,7 +119,10 @@ async fn log_in(
         .client
         .post(&Query::new(&["auth"]), Payload::Json(request))
         .await?;
-    if let Some(token) = answer["IdentityToken"].as_str().filter(|token| !token.is_empty()) {
+    if let Some(token) = answer["IdentityToken"]
+        .as_str()
+        .filter(|token| !token.is_empty())
+    {
         credentials.password.clear();
         token.clone_into(&mut credentials.identity_token);
     }
@@ -126,10 +140,12 @@ fn ask(prompt: &str) -> Result<String, CliError> {
     interactive()?;
     write_prompt(prompt)?;
     let mut line = String::new();
-    stdin().read_line(&mut line).map_err(|source| CliError::Stream {
-        doing: "read the terminal",
-        source,
-    })?;
+    stdin()
+        .read_line(&mut line)
+        .map_err(|source| CliError::Stream {
+            doing: "read the terminal",
+            source,
+        })?;
     match line.trim() {
         "" => Err(said("username is required")),
         text => Ok(text.to_owned()),
@@ -173,7 +189,9 @@ fn interactive() -> Result<(), CliError> {
     if tty::has_input() {
         Ok(())
     } else {
-        Err(said("Error: Cannot perform an interactive login from a non TTY device"))
+        Err(said(
+            "Error: Cannot perform an interactive login from a non TTY device",
+        ))
     }
 }
 
@@ -187,4 +205,3 @@ fn write_prompt(text: &str) -> Result<(), CliError> {
 fn said(text: &str) -> CliError {
     CliError::Said(text.to_owned())
 }
-
