@@ -4,7 +4,7 @@
 //! machine's for the time of the transfer, and everything asynchronous of it runs there.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use kernel::fs::Access;
@@ -48,7 +48,7 @@ impl Daemon {
 }
 
 /// Enters a network namespace with this thread, and prepares a runtime in it.
-fn enter(path: &PathBuf) -> Result<tokio::runtime::Runtime, DaemonError> {
+fn enter(path: &Path) -> Result<tokio::runtime::Runtime, DaemonError> {
     let namespace = kernel::fs::open(path, Access::Read)?;
     setns(std::os::fd::AsFd::as_fd(&namespace), Namespaces::NETWORK)?;
     tokio::runtime::Builder::new_current_thread()

@@ -75,7 +75,7 @@ impl FromStr for Platform {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
             !part.is_empty() && part.bytes().all(plain)
         };
-        if !parts.iter().all(|part| word(part)) {
+        if !parts.iter().all(word) {
             return Err(bad());
         }
         let new = |os: &str, architecture: &str, variant: &str| Self {

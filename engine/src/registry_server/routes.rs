@@ -101,10 +101,8 @@ async fn answer(registry: &Arc<Registry>, request: Request) -> Result<Response, 
                 _ => Err(Refusal::Unsupported),
             }
         }
-        ("uploads", verb) if last.is_empty() => match verb {
-            "POST" => blobs::begin(registry, &name, &uri, request).await,
-            _ => Err(Refusal::Unsupported),
-        },
+        ("uploads", "POST") if last.is_empty() => blobs::begin(registry, &name, &uri, request).await,
+        ("uploads", _) if last.is_empty() => Err(Refusal::Unsupported),
         ("uploads", verb) => match verb {
             "GET" => blobs::status(registry, &name, last).await,
             "PATCH" => blobs::append(registry, &name, last, request).await,
