@@ -101,7 +101,9 @@ async fn answer(registry: &Arc<Registry>, request: Request) -> Result<Response, 
                 _ => Err(Refusal::Unsupported),
             }
         }
-        ("uploads", "POST") if last.is_empty() => blobs::begin(registry, &name, &uri, request).await,
+        ("uploads", "POST") if last.is_empty() => {
+            blobs::begin(registry, &name, &uri, request).await
+        }
         ("uploads", _) if last.is_empty() => Err(Refusal::Unsupported),
         ("uploads", verb) => match verb {
             "GET" => blobs::status(registry, &name, last).await,
