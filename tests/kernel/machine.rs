@@ -143,6 +143,35 @@ fn root_of_a_machine_cannot_undo_what_the_outer_stage_did() {
 }
 
 #[test]
+fn no_process_of_a_machine_may_use_a_device_of_the_host() {
+    let Some(mut machines) = machines("no_process_of_a_machine_may_use_a_device_of_the_host")
+    else {
+        return;
+    };
+    machines.start(ONE, json!({})).unwrap();
+    // Even root of the host may not, once it is in there: it is the group that refuses.
+    let groups = groups_of(machines.keeper(ONE).unwrap());
+    let join: String = groups
+        .iter()
+        .map(|group| format!("echo $$ >{}/outer/cgroup.procs && ", group.display()))
+        .collect();
+    let run = |script: &str| {
+        let output = std::process::Command::new("sh")
+            .args(["-c", script])
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.success(), text)
+    };
+    let (open, why) = run(": </dev/loop-control");
+    assert!(open, "root of this host can open it: {why}");
+    let (open, why) = run(&format!("{join} : </dev/loop-control"));
+    assert!(!open && why.contains("not permitted"), "{why}");
+    let (open, why) = run(&format!("{join} head -c 1 /dev/urandom >/dev/null"));
+    assert!(open, "{why}");
+}
+
+#[test]
 fn each_limit_holds_and_no_other_machine_notices() {
     let Some(mut machines) = machines("each_limit_holds_and_no_other_machine_notices") else {
         return;

@@ -8,6 +8,7 @@
 )]
 
 pub mod beneath;
+pub mod bpf;
 pub mod capability;
 pub mod cgroup;
 pub mod child;

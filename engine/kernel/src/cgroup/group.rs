@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{Layout, Limit, Version};
+use super::{Layout, Limit, Version, devices};
 use crate::error::SysError;
 use crate::process::{self, Signal};
 
@@ -105,8 +105,16 @@ impl Cgroup {
     }
 
     /// Sets limits; a controller that is not mounted is an error.
+    ///
+    /// A list of devices on version 2 needs the rights that bpf(2) asks for in the initial user namespace.
     pub fn limit(&self, limits: &[Limit]) -> Result<(), SysError> {
         for limit in limits {
+            if let (Limit::Devices(rules), None, Some(unified)) =
+                (limit, self.layout.of("devices"), self.layout.unified())
+            {
+                devices::attach(&unified.mount.join(&self.path), rules)?;
+                continue;
+            }
             let controller = limit.controller();
             let Some(hierarchy) = self.layout.of(controller) else {
                 let source = Error::new(ErrorKind::Unsupported, "the controller is not mounted");

@@ -1,6 +1,6 @@
 //! Limits and the files they are written to: pure, so that a plan can be shown.
 
-use super::Version;
+use super::{DeviceRule, Version};
 
 /// What a group may use at most.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +31,9 @@ pub enum Limit {
     CpusetCpus(String),
     /// Memory nodes.
     CpusetMems(String),
-    /// Devices that may be used; all others may not. Version 1 only.
+    /// Devices that may be used; all others may not.
     Devices(Vec<DeviceRule>),
 }
-
-/// One line of a list of allowed devices, such as `c 1:3 rwm`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeviceRule(pub String);
 
 /// One file and what is written to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +99,9 @@ impl Limit {
             (Self::CpuShares(n), Version::V2) => vec![set("cpu.weight", weight(*n))],
             (Self::CpusetCpus(list), _) => vec![set("cpuset.cpus", list)],
             (Self::CpusetMems(list), _) => vec![set("cpuset.mems", list)],
-            (Self::Devices(rules), _) => std::iter::once(set("devices.deny", "a"))
+            // A program and not a file: see `devices`.
+            (Self::Devices(_), Version::V2) => Vec::new(),
+            (Self::Devices(rules), Version::V1) => std::iter::once(set("devices.deny", "a"))
                 .chain(rules.iter().map(|rule| set("devices.allow", &rule.0)))
                 .collect(),
         }

@@ -4,12 +4,14 @@
 //! [`Layout`] says what is mounted where; a [`Cgroup`] is the same relative path in every
 //! hierarchy of a layout.
 
+mod devices;
 mod group;
 mod layout;
 mod limit;
 mod oom;
 
+pub use devices::DeviceRule;
 pub use group::Cgroup;
 pub use layout::{Hierarchy, Layout, Version};
-pub use limit::{DeviceRule, Limit, Setting};
+pub use limit::{Limit, Setting};
 pub use oom::OomWatch;

@@ -5,10 +5,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use kernel::cgroup::Cgroup;
+use kernel::cgroup::{Cgroup, Limit};
 use kernel::error::SysError;
 use kernel::file::{self, Pipe};
 use kernel::fs::{self, Access};
+use kernel::namespace;
 use kernel::socket_path::SocketPath;
 
 use super::process::{Ends, Process};
@@ -77,13 +78,19 @@ fn in_group(plan: &Plan, group: &Cgroup) -> Result<Parts, Refusal> {
     }
 }
 
-/// Device rules hold on version 1; version 2 has none in files, and a stage is nodev anyway.
-fn set_limit(group: &Cgroup, limit: &kernel::cgroup::Limit) -> Result<(), SysError> {
-    let is_devices = matches!(limit, kernel::cgroup::Limit::Devices(_));
-    if is_devices && group.version("devices").is_none() {
-        return Ok(());
+/// On version 2 only root of the initial user namespace may load a list of devices. Others cannot make a device
+/// either, which serves as well.
+fn set_limit(group: &Cgroup, limit: &Limit) -> Result<(), SysError> {
+    match group.limit(std::slice::from_ref(limit)) {
+        Err(e)
+            if matches!(limit, Limit::Devices(_))
+                && e.source.kind() == std::io::ErrorKind::PermissionDenied
+                && !namespace::is_initial_user()? =>
+        {
+            Ok(())
+        }
+        done => done,
     }
-    group.limit(std::slice::from_ref(limit))
 }
 
 fn open_log(log: &LogSpec) -> Result<Option<JsonFile>, Refusal> {
