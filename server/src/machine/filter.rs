@@ -183,7 +183,9 @@ mod tests {
     fn both_filters_compile() {
         for whose in [Whose::Shells, Whose::Containers] {
             let program = refused(whose).unwrap();
-            assert!(!program.is_empty() && program.len().is_multiple_of(kernel::seccomp::INSTRUCTION));
+            assert!(
+                !program.is_empty() && program.len().is_multiple_of(kernel::seccomp::INSTRUCTION)
+            );
         }
     }
 

@@ -8,5 +8,5 @@ pub(crate) use apply::{
     Scene, apply, bind_console, clone_private, make_directories, make_root_read_only,
 };
 pub(crate) use overlay::mount_root;
-pub(crate) use plan::plan;
 pub use plan::{Flag, Source, Step};
+pub(crate) use plan::{plan, show_no_more_of_sysfs};
