@@ -12,7 +12,6 @@ mod error;
 mod local;
 mod machine;
 mod progress;
-mod registry_role;
 mod router;
 mod routes;
 mod session;
@@ -31,10 +30,10 @@ enum Role {
     Engine,
     /// The Docker-compatible command line.
     Docker,
+    /// The OCI runtime: containers from bundles, for other engines.
+    Runtime,
     /// The parent of one container.
     Shim,
-    /// A registry of one's own.
-    Registry,
     /// The images a platform offers, in a store that machines only read.
     Catalogue,
     /// The checks of one exercise on one machine.
@@ -62,6 +61,7 @@ impl Role {
         // A link's name is a role, so that `docker` on the PATH is this executable.
         match Path::new(&name).file_name().and_then(|name| name.to_str()) {
             Some("docker") => return (Self::Docker, args.collect()),
+            Some("quai-runtime") => return (Self::Runtime, args.collect()),
             Some("dockerd") => return (Self::Engine, args.collect()),
             _ => {}
         }
@@ -70,8 +70,8 @@ impl Role {
             Some("local") => Self::Local,
             Some("engine") => Self::Engine,
             Some("docker") => Self::Docker,
+            Some("runtime") => Self::Runtime,
             Some("shim") => Self::Shim,
-            Some("registry") => Self::Registry,
             Some("catalogue") => Self::Catalogue,
             Some("watcher") => Self::Watcher,
             Some("doctor") => Self::Doctor,
@@ -92,8 +92,8 @@ fn main() -> ExitCode {
         Role::Local => local::run(&words),
         Role::Engine => engine_role::run(words),
         Role::Docker => engine::cli::main(words),
+        Role::Runtime => engine::oci_cli::main(words),
         Role::Shim => engine::roles::shim::run(),
-        Role::Registry => registry_role::run(words),
         Role::Catalogue => catalogue::run(words),
         Role::Watcher => watcher::run(words),
         Role::Doctor => tools::doctor::run(&words),

@@ -36,6 +36,11 @@ pub fn redirect(fd: BorrowedFd<'_>, to: Standard) -> Result<(), SysError> {
 /// Becomes this user and group with these supplementary groups, for good.
 pub fn set_identity(uid: u32, gid: u32, groups: &[u32]) -> Result<(), SysError> {
     crate::process::set_groups(groups)?;
+    set_ids(uid, gid)
+}
+
+/// Becomes this user and group in all three ids; supplementary groups stay.
+pub fn set_ids(uid: u32, gid: u32) -> Result<(), SysError> {
     // The system calls, not the C library's functions, which would look for other threads.
     // SAFETY: setresgid(2) takes its arguments by value.
     let ret = unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) };

@@ -13,6 +13,8 @@ pub enum FileSystem {
     Proc,
     /// sysfs.
     Sys,
+    /// Another one through which the kernel shows itself, such as debugfs or cgroups.
+    OfKernel,
     /// Any other.
     Other,
 }
@@ -27,11 +29,28 @@ pub fn file_system(file: BorrowedFd<'_>) -> Result<FileSystem, SysError> {
     Ok(match unsafe { facts.assume_init() }.f_type {
         libc::PROC_SUPER_MAGIC => FileSystem::Proc,
         SYSFS_MAGIC => FileSystem::Sys,
+        magic if OF_KERNEL.contains(&magic) => FileSystem::OfKernel,
         _ => FileSystem::Other,
     })
 }
 
 const SYSFS_MAGIC: libc::c_long = 0x6265_6572;
+
+/// bpf, cgroup, cgroup2, configfs, debugfs, efivarfs, fusectl, pstore, securityfs, selinuxfs,
+/// tracefs; see linux/magic.h.
+const OF_KERNEL: [libc::c_long; 11] = [
+    0xcafe_4a11,
+    0x27_e0eb,
+    0x6367_7270,
+    0x6265_6570,
+    0x6462_6720,
+    0xde5e_81e4,
+    0x6573_5543,
+    0x6165_676c,
+    0x7363_6673,
+    0xf97c_ff8c,
+    0x7472_6163,
+];
 
 /// Makes reads and writes return at once when they cannot go on.
 pub fn set_nonblocking(file: BorrowedFd<'_>) -> Result<(), SysError> {

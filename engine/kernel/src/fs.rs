@@ -76,9 +76,28 @@ pub fn open_in_root(
     openat2(root, path, access, resolve)
 }
 
+/// Opens `path` from `dir`, following symbolic links but not magic ones.
+pub fn open_without_magic(
+    dir: BorrowedFd<'_>,
+    path: &Path,
+    access: Access,
+) -> Result<OwnedFd, SysError> {
+    openat2(dir, path, access, libc::RESOLVE_NO_MAGICLINKS)
+}
+
 /// Opens `path` below `dir`, refusing every symbolic link and every way out.
 pub fn open_beneath(dir: BorrowedFd<'_>, path: &Path, access: Access) -> Result<OwnedFd, SysError> {
     let resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS;
+    openat2(dir, path, access, resolve)
+}
+
+/// Opens `path` below `dir` without following any link or entering any other mount.
+pub fn open_on_mount(
+    dir: BorrowedFd<'_>,
+    path: &Path,
+    access: Access,
+) -> Result<OwnedFd, SysError> {
+    let resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_XDEV;
     openat2(dir, path, access, resolve)
 }
 

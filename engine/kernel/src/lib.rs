@@ -7,8 +7,8 @@
     reason = "system calls; each block names its preconditions"
 )]
 
+pub mod apparmor;
 pub mod beneath;
-pub mod bpf;
 pub mod capability;
 pub mod cgroup;
 pub mod child;
@@ -26,6 +26,7 @@ pub mod poll;
 pub mod process;
 pub mod procfs;
 pub mod pty;
+pub mod rendezvous;
 pub mod rights;
 pub mod seccomp;
 pub mod signal;

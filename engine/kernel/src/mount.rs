@@ -24,8 +24,27 @@ impl Attributes {
     pub const NO_EXEC: Self = Self(libc::MOUNT_ATTR_NOEXEC);
     /// Access times are not kept.
     pub const NO_ATIME: Self = Self(libc::MOUNT_ATTR_NOATIME);
+    /// Access times of directories are not kept.
+    pub const NO_DIRATIME: Self = Self(libc::MOUNT_ATTR_NODIRATIME);
+    /// Every access time is kept.
+    pub const STRICT_ATIME: Self = Self(libc::MOUNT_ATTR_STRICTATIME);
+    /// To be cleared: whichever choice about access times was made, so that the usual one holds.
+    pub const ANY_ATIME: Self = Self(0x70);
     /// Symbolic links are not followed.
     pub const NO_SYMLINKS: Self = Self(libc::MOUNT_ATTR_NOSYMFOLLOW);
+}
+
+impl Attributes {
+    /// Whether it forbids all that `other` forbids.
+    pub fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Without what `other` forbids.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
 }
 
 impl BitOr for Attributes {

@@ -79,20 +79,19 @@ pub fn open_own(name: &str) -> Result<OwnedFd, SysError> {
     open_path(&format!("/proc/thread-self/ns/{name}"))
 }
 
+/// Opens a namespace by any path that leads to one.
+pub fn open_file(path: &std::path::Path) -> Result<OwnedFd, SysError> {
+    open_path(&path.to_string_lossy())
+}
+
 fn open_path(path: &str) -> Result<OwnedFd, SysError> {
-    let c = CString::new(path).expect("a name under /proc has no NUL");
+    let c = CString::new(path)
+        .map_err(|_| SysError::io("open", std::io::ErrorKind::InvalidInput.into()).on(path))?;
     // SAFETY: the path is a `CString` that outlives the call; the kernel only reads it.
     let ret = unsafe { libc::open(c.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
     SysError::check("open", ret.into()).map_err(|e| e.on(path))?;
     // SAFETY: the call above succeeded, so `ret` is a new descriptor that nobody else owns.
     Ok(unsafe { OwnedFd::from_raw_fd(ret) })
-}
-
-/// Whether this process is in the user namespace that the kernel started with; see linux/proc_ns.h.
-pub fn is_initial_user() -> Result<bool, SysError> {
-    const PROC_USER_INIT_INO: u64 = 0xEFFF_FFFD;
-    let own = i32::try_from(std::process::id()).expect("a pid is an int");
-    Ok(inode(own, "user")? == PROC_USER_INIT_INO)
 }
 
 /// The number that identifies a namespace: the inode of its file.
@@ -120,15 +119,47 @@ pub struct IdMap {
 /// The kernel accepts this once, as one write, from a process with SETUID and SETGID in the parent
 /// namespace; `pid` must be dumpable.
 pub fn write_id_maps(pid: i32, lines: &[IdMap]) -> Result<(), SysError> {
+    write_id_map(pid, Ids::Users, lines)?;
+    write_id_map(pid, Ids::Groups, lines)
+}
+
+/// Which ids a map is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// `uid_map`.
+    Users,
+    /// `gid_map`.
+    Groups,
+}
+
+/// Gives the user namespace of `pid` its users or its groups; see [`write_id_maps`].
+pub fn write_id_map(pid: i32, ids: Ids, lines: &[IdMap]) -> Result<(), SysError> {
     let mut text = String::new();
     for line in lines {
         let _ = writeln!(text, "{} {} {}", line.inside, line.outside, line.count);
     }
-    for file in ["uid_map", "gid_map"] {
-        let path = format!("/proc/{pid}/{file}");
-        std::fs::write(&path, &text).map_err(|source| SysError::io("write", source).on(path))?;
-    }
-    Ok(())
+    let file = match ids {
+        Ids::Users => "uid_map",
+        Ids::Groups => "gid_map",
+    };
+    write(&format!("/proc/{pid}/{file}"), &text)
+}
+
+/// Forbids setgroups(2) in the user namespace of `pid`: only then may an ordinary user map its
+/// own group.
+pub fn deny_setgroups(pid: i32) -> Result<(), SysError> {
+    write(&format!("/proc/{pid}/setgroups"), "deny")
+}
+
+/// Sets a clock (`monotonic`, `boottime`) of the time namespace that the children of this process
+/// will be in, before there is any; see time_namespaces(7).
+pub fn set_clock_offset(clock: &str, seconds: i64, nanoseconds: u32) -> Result<(), SysError> {
+    let text = format!("{clock} {seconds} {nanoseconds}");
+    write("/proc/self/timens_offsets", &text)
+}
+
+fn write(path: &str, text: &str) -> Result<(), SysError> {
+    std::fs::write(path, text).map_err(|source| SysError::io("write", source).on(path))
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ mod help;
 
 mod client;
 mod context;
-mod credentials;
 mod download;
 mod messages;
 mod upload;

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use crate::api::types::{CreateExec, ExecInspect, ExecProcess, StartExec};
 use crate::runtime::handshake::{Started, Streams, Target};
-use crate::runtime::request::{CapabilitySpec, ProcessSpec, SeccompSpec, Stdin, TerminalSize};
+use crate::runtime::request::{
+    AppArmorSpec, CapabilitySpec, ProcessSpec, SeccompSpec, Stdin, TerminalSize,
+};
 
 use super::container::{State, not_running};
 use super::frames::{self, StreamReader, StreamWriter};
@@ -197,6 +199,11 @@ impl Daemon {
                 SeccompSpec::Unconfined
             } else {
                 super::wish::security(host).map_or(SeccompSpec::Usual, |(seccomp, _)| seccomp)
+            },
+            apparmor: if privileged {
+                AppArmorSpec::Unconfined
+            } else {
+                super::wish::apparmor(host)
             },
             no_new_privileges: super::wish::security(host).is_ok_and(|(_, forbidden)| forbidden),
             rlimits: Vec::new(),

@@ -134,7 +134,7 @@ impl Daemon {
             index_server_address: "https://index.docker.io/v1/".into(),
             registry_config: serde_json::json!({
                 "InsecureRegistryCIDRs": ["127.0.0.0/8"],
-                "IndexConfigs": self.index_configs(),
+                "IndexConfigs": {},
                 "Mirrors": self.config.registry_mirrors,
             }),
             n_cpu: std::thread::available_parallelism()
@@ -149,21 +149,9 @@ impl Daemon {
             swarm: serde_json::json!({ "LocalNodeState": "inactive", "ControlAvailable": false, "RemoteManagers": null }),
             live_restore_enabled: true,
             init_binary: "quai".into(),
-            security_options: vec!["name=seccomp,profile=builtin".into()],
+            security_options: security_options(),
             ..Info::default()
         }
-    }
-
-    /// How the registries are reached that the configuration names.
-    fn index_configs(&self) -> serde_json::Value {
-        let mut all = serde_json::Map::new();
-        let one = |name: &str, secure, official, mirrors: &[String]| serde_json::json!({ "Name": name, "Mirrors": mirrors, "Secure": secure, "Official": official });
-        let default = one("docker.io", true, true, &self.config.registry_mirrors);
-        all.insert("docker.io".to_owned(), default);
-        for host in &self.config.insecure_registries {
-            all.insert(host.clone(), one(host, false, false, &[]));
-        }
-        all.into()
     }
 
     /// What takes how much space.
@@ -291,6 +279,13 @@ fn architecture() -> &'static str {
         "aarch64" => "arm64",
         other => other,
     }
+}
+
+/// What confines containers here, in Docker's words and order.
+fn security_options() -> Vec<String> {
+    let profile = crate::runtime::apparmor::usual().then(|| "name=apparmor".to_owned());
+    let filter = "name=seccomp,profile=builtin".to_owned();
+    profile.into_iter().chain([filter]).collect()
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use crate::api::types::{HostConfig, MountPoint};
 use crate::runtime::request::{
-    Access, CapabilitySpec, DeviceSpec, InitProcess, LogSpec, MountSource, MountSpec, Namespaces,
-    ProcessSpec, Resources, Rlimit, Root, RunRequest, SeccompSpec, Sharing, Stdin, TerminalSize,
-    Writable,
+    Access, AppArmorSpec, CapabilitySpec, DeviceSpec, InitProcess, LogSpec, MountSource, MountSpec,
+    Namespaces, ProcessSpec, Resources, Rlimit, Root, RunRequest, SeccompSpec, Sharing, Stdin,
+    TerminalSize, Writable,
 };
 use crate::store::OverlayPlan;
 
@@ -102,6 +102,7 @@ impl Daemon {
             },
             capabilities: capabilities(host),
             seccomp,
+            apparmor: apparmor(host),
             no_new_privileges,
             rlimits: rlimits(host),
             oom_score_adj: (host.oom_score_adj != 0).then_some(host.oom_score_adj),
@@ -258,11 +259,25 @@ pub(crate) fn security(host: &HostConfig) -> Result<(SeccompSpec, bool), DaemonE
                 })?;
                 seccomp = SeccompSpec::Profile(profile.to_owned());
             }
-            ("apparmor", "unconfined") | ("label", "disable") => {}
+            ("apparmor", _) | ("label", "disable") => {}
             _ => return Err(DaemonError::Unsupported(format!("--security-opt {option}"))),
         }
     }
     Ok((seccomp, no_new_privileges))
+}
+
+/// The profile that `--security-opt apparmor=` names; the last one counts.
+pub(crate) fn apparmor(host: &HostConfig) -> AppArmorSpec {
+    let named = host.security_opt.iter().flatten().filter_map(|option| {
+        let (key, value) = option.split_once(['=', ':'])?;
+        (key == "apparmor").then_some(value)
+    });
+    match named.last() {
+        None | Some("") if host.privileged => AppArmorSpec::Unconfined,
+        None | Some("") => AppArmorSpec::Usual,
+        Some("unconfined") => AppArmorSpec::Unconfined,
+        Some(name) => AppArmorSpec::Named(name.to_owned()),
+    }
 }
 
 fn capabilities(host: &HostConfig) -> CapabilitySpec {
@@ -336,6 +351,7 @@ pub(crate) fn resources(host: &HostConfig) -> Resources {
         pids_limit: host.pids_limit.filter(|limit| *limit != 0),
         blkio_weight: (host.blkio_weight != 0).then_some(host.blkio_weight),
         device_rules: host.device_cgroup_rules.clone().unwrap_or_default(),
+        ..Resources::default()
     }
 }
 

@@ -4,17 +4,24 @@
 //! an intermediate joins, its child lives in the joined namespace and clones again. All of them
 //! pass their parent on (`CLONE_PARENT`), so that the shim collects every one.
 
+use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 
 use kernel::cgroup::Cgroup;
 use kernel::error::SysError;
+use kernel::fs::Access;
 use kernel::namespace::{self, Namespaces};
 use kernel::process::{self, Forked, Parent, Patience, Signal};
+use kernel::procfs;
 
 use super::init::{self, Luggage};
+use super::questions;
 use super::voice::{self, Ear, Voice};
 use crate::runtime::handshake::{FromInit, Refusal};
-use crate::runtime::plan::Plan;
+use crate::runtime::namespaces::Kind;
+use crate::runtime::plan::{Entrance, Plan};
+use crate::runtime::process::ProcessPlan;
 use crate::runtime::request::Sharing;
 use crate::stage::Stage;
 
@@ -34,21 +41,31 @@ pub(super) struct Born {
 }
 
 /// Makes the container's first process and waits until it is prepared.
-pub(super) fn container(plan: &Plan, luggage: Luggage, group: &Cgroup) -> Result<Born, Refusal> {
+pub(super) fn container(
+    plan: &Plan,
+    luggage: Luggage,
+    group: Option<&Cgroup>,
+) -> Result<Born, Refusal> {
     let sys = |e: SysError| Refusal::failed("cannot make the container's process", &e);
     let (ear, voice) = voice::pair().map_err(sys)?;
     let joins = joins(plan).map_err(sys)?;
     let new = new_namespaces(plan);
-    if joins.is_empty() {
+    let joined_pid = joins
+        .iter()
+        .any(|(_, kinds)| kinds.contains(Namespaces::PID));
+    if joins.is_empty() && plan.user.is_none() && plan.clocks.is_none() {
         return match process::fork(new, Parent::Caller).map_err(sys)? {
             Forked::Child => {
                 drop(ear);
                 join_group(group, &voice);
+                early(&plan.process, &voice);
                 init::run(plan, luggage, voice)
             }
             Forked::Parent(child) => {
                 drop((voice, luggage));
-                born(ear, Some(child.pidfd), &plan.stage)
+                born(ear, Some(child.pidfd), &plan.stage, |word, pid| {
+                    questions::answer(plan, child.pid, word, pid)
+                })
             }
         };
     }
@@ -56,10 +73,14 @@ pub(super) fn container(plan: &Plan, luggage: Luggage, group: &Cgroup) -> Result
         Forked::Child => {
             drop(ear);
             join_group(group, &voice);
-            enter(&joins, &voice);
-            let joined_pid = joins
-                .iter()
-                .any(|(_, kinds)| kinds.contains(Namespaces::PID));
+            early(&plan.process, &voice);
+            enter(joins, &voice);
+            if plan.user.is_some() {
+                questions::become_root(&voice);
+            }
+            if let Some(clocks) = &plan.clocks {
+                questions::set_clocks(clocks, &voice);
+            }
             if joined_pid && new.contains(Namespaces::PID) {
                 sibling(Namespaces::NONE, &FromInit::Helper, &voice);
             }
@@ -68,7 +89,9 @@ pub(super) fn container(plan: &Plan, luggage: Luggage, group: &Cgroup) -> Result
         }
         Forked::Parent(helper) => {
             drop((voice, luggage));
-            let result = born(ear, None, &plan.stage);
+            let result = born(ear, None, &plan.stage, |word, pid| {
+                questions::answer(plan, helper.pid, word, pid)
+            });
             let _ = process::wait(helper.pidfd.as_fd(), Patience::Wait);
             result
         }
@@ -88,22 +111,49 @@ pub(super) fn sibling(new: Namespaces, word: &FromInit, voice: &Voice) {
 }
 
 /// Enters the group of the container, before any namespace hides it.
-pub(super) fn join_group(group: &Cgroup, voice: &Voice) {
+pub(super) fn join_group(group: Option<&Cgroup>, voice: &Voice) {
     // To the kernel 0 is whoever writes.
-    if let Err(e) = group.add(0) {
+    if let Some(group) = group
+        && let Err(e) = group.add(0)
+    {
         voice.fail(Refusal::failed("cannot enter the container's cgroup", &e));
     }
 }
 
-/// Enters namespaces, those of a stage first.
-pub(super) fn enter(joins: &[(OwnedFd, Namespaces)], voice: &Voice) {
-    for (target, kinds) in joins {
-        if let Err(e) = namespace::setns(target.as_fd(), *kinds) {
-            voice.fail(Refusal::failed(
-                "cannot enter the namespaces of the stage",
-                &e,
-            ));
+/// What is done while `/proc` is still the stage's, and no user namespace forbids it yet.
+pub(super) fn early(plan: &ProcessPlan, voice: &Voice) {
+    let Some(score) = plan.oom_score_adj else {
+        return;
+    };
+    let written = procfs::open_own(Path::new("oom_score_adj"), Access::Write).and_then(|fd| {
+        let mut file = std::fs::File::from(fd);
+        let written = file.write_all(score.to_string().as_bytes());
+        written.map_err(|e| SysError::io("write", e).on("oom_score_adj"))
+    });
+    if let Err(e) = written {
+        voice.fail(Refusal::failed(
+            "cannot adjust the score of the OOM killer",
+            &e,
+        ));
+    }
+}
+
+/// Enters namespaces in order. What belongs to a user namespace further on in the list, and so is
+/// refused at first, is tried again from there.
+pub(super) fn enter(joins: Vec<(OwnedFd, Namespaces)>, voice: &Voice) {
+    let denied = |e: &SysError| e.source.kind() == std::io::ErrorKind::PermissionDenied;
+    let mut again = Vec::new();
+    let mut rest = joins.into_iter().peekable();
+    while let Some((target, kinds)) = rest.next() {
+        let user_follows = rest.peek().is_some() && kinds != Namespaces::USER;
+        match namespace::setns(target.as_fd(), kinds) {
+            Ok(()) => {}
+            Err(e) if denied(&e) && user_follows => again.push((target, kinds)),
+            Err(e) => voice.fail(Refusal::failed("cannot enter a namespace", &e)),
         }
+    }
+    if !again.is_empty() {
+        enter(again, voice);
     }
 }
 
@@ -132,12 +182,34 @@ fn joins(plan: &Plan) -> Result<Vec<(OwnedFd, Namespaces)>, SysError> {
             joins.push((namespace::open(number(pid), name)?, kind));
         }
     }
+    for join in &plan.joins {
+        joins.push((namespace::open_file(&join.path)?, kinds(join.kind)));
+    }
+    // Last: what belongs to this host can be entered only before, the rest only after.
+    joins.sort_by_key(|(_, kinds)| *kinds == Namespaces::USER);
     Ok(joins)
+}
+
+fn kinds(kind: Kind) -> Namespaces {
+    match kind {
+        Kind::User => Namespaces::USER,
+        Kind::Pid => Namespaces::PID,
+        Kind::Mount => Namespaces::MOUNT,
+        Kind::Network => Namespaces::NETWORK,
+        Kind::Uts => Namespaces::UTS,
+        Kind::Ipc => Namespaces::IPC,
+        Kind::Cgroup => Namespaces::CGROUP,
+        Kind::Time => Namespaces::TIME,
+    }
 }
 
 /// What clone makes new; the cgroup namespace comes later, inside the group.
 fn new_namespaces(plan: &Plan) -> Namespaces {
     let wishes = &plan.namespaces;
+    let mounts = match plan.entrance {
+        Entrance::Stay => Namespaces::NONE,
+        Entrance::Pivot | Entrance::Chroot => Namespaces::MOUNT,
+    };
     [
         (wishes.pid, Namespaces::PID),
         (wishes.ipc, Namespaces::IPC),
@@ -146,12 +218,20 @@ fn new_namespaces(plan: &Plan) -> Namespaces {
     ]
     .into_iter()
     .filter(|(sharing, _)| *sharing == Sharing::New)
-    .fold(Namespaces::MOUNT, |all, (_, kind)| all | kind)
+    .fold(mounts, |all, (_, kind)| all | kind)
 }
 
 /// Listens until the process is prepared, collecting the intermediates on the way.
-pub(super) fn born(ear: Ear, known: Option<OwnedFd>, stage: &Stage) -> Result<Born, Refusal> {
+///
+/// A question of theirs is handed to `answer`, with the process's number when it is known.
+pub(super) fn born(
+    ear: Ear,
+    known: Option<OwnedFd>,
+    stage: &Stage,
+    mut answer: impl FnMut(&FromInit, u32) -> Result<(), Refusal>,
+) -> Result<Born, Refusal> {
     let mut pidfd = known;
+    let mut question = None;
     let failed = |e: SysError| Refusal::failed("the container's process cannot be heard", &e);
     // Intermediate, helper and child speak for themselves, so their words come in any order:
     // only when the child is known too can a verdict end the conversation. A child that is
@@ -167,12 +247,26 @@ pub(super) fn born(ear: Ear, known: Option<OwnedFd>, stage: &Stage) -> Result<Bo
             Some((FromInit::Child, mut fds)) => pidfd = fds.pop(),
             Some((FromInit::Ready, mut fds)) => verdict = Some(Ok(fds.pop())),
             Some((FromInit::Failed(refusal), _)) => verdict = Some(Err(refusal)),
+            Some((FromInit::Unmapped, _)) => match answer(&FromInit::Unmapped, 0) {
+                Ok(()) => ear.go().map_err(failed)?,
+                Err(refusal) => break Err(refusal),
+            },
+            Some((FromInit::Rooted, _)) => question = Some(FromInit::Rooted),
             None => {
                 break verdict.unwrap_or_else(|| {
                     let gone = std::io::Error::other("it was killed");
                     let what = "the container's process ended early";
                     Err(Refusal::failed(what, &gone))
                 });
+            }
+        }
+        if let Some(known) = &pidfd
+            && let Some(word) = question.take()
+        {
+            let (engine_pid, _) = numbers(known, stage).map_err(failed)?;
+            match answer(&word, engine_pid) {
+                Ok(()) => ear.go().map_err(failed)?,
+                Err(refusal) => break Err(refusal),
             }
         }
         if pidfd.is_some()

@@ -9,6 +9,7 @@ use kernel::process::{self, Forked, Parent, Patience};
 use kernel::{pty, signal};
 
 use super::birth::{self, Born};
+use super::confinement::{self, Confinement};
 use super::init;
 use super::program::{self, Prepared, Stdio};
 use super::voice::{self, Voice};
@@ -24,14 +25,22 @@ pub(super) struct Home<'a> {
     /// Its first process.
     pub(super) init: &'a OwnedFd,
     /// Its group.
-    pub(super) group: &'a Cgroup,
+    pub(super) group: Option<&'a Cgroup>,
+    /// The namespaces that its first process has and the caller has not, besides the usual ones.
+    pub(super) besides: Namespaces,
 }
 
 /// Makes a process in the namespaces and the group of the container's first one.
-pub(super) fn process(home: &Home<'_>, plan: &ProcessPlan, stdio: Stdio) -> Result<Born, Refusal> {
+pub(super) fn process(
+    home: &Home<'_>,
+    plan: &ProcessPlan,
+    stdio: Stdio,
+    listener: Option<OwnedFd>,
+) -> Result<Born, Refusal> {
     let sys = |e: SysError| Refusal::failed("cannot make a process in the container", &e);
     let (ear, voice) = voice::pair().map_err(sys)?;
-    let mut kinds = Namespaces::PID
+    let mut kinds = home.besides
+        | Namespaces::PID
         | Namespaces::MOUNT
         | Namespaces::NETWORK
         | Namespaces::UTS
@@ -46,20 +55,26 @@ pub(super) fn process(home: &Home<'_>, plan: &ProcessPlan, stdio: Stdio) -> Resu
         Forked::Child => {
             drop(ear);
             birth::join_group(home.group, &voice);
-            birth::enter(&[(target, kinds)], &voice);
+            birth::early(plan, &voice);
+            birth::enter(vec![(target, kinds)], &voice);
             birth::sibling(Namespaces::NONE, &FromInit::Child, &voice);
-            run(plan, stdio, &voice)
+            run(plan, stdio, listener, &voice)
         }
         Forked::Parent(helper) => {
             drop((voice, stdio));
-            let result = birth::born(ear, None, home.stage);
+            let result = birth::born(ear, None, home.stage, |_, _| Ok(()));
             let _ = process::wait(helper.pidfd.as_fd(), Patience::Wait);
             result
         }
     }
 }
 
-fn run(plan: &ProcessPlan, stdio: Stdio, voice: &Voice) -> ! {
+fn run(plan: &ProcessPlan, stdio: Stdio, listener: Option<OwnedFd>, voice: &Voice) -> ! {
+    // From here on the container's own processes see this one: nothing of it is theirs to read.
+    let hidden = process::set_dumpable(process::Dumpable::No);
+    if let Err(e) = hidden {
+        voice.fail(Refusal::failed("cannot hide the process", &e));
+    }
     let (prepared, terminal) = match prepare(plan, stdio) {
         Ok(ready) => ready,
         Err(refusal) => voice.fail(refusal),
@@ -70,11 +85,12 @@ fn run(plan: &ProcessPlan, stdio: Stdio, voice: &Voice) -> ! {
         process::exit(125);
     }
     let slave = terminal.map(|pair| pair.slave);
-    let given = program::give_up(plan, &prepared.identity);
+    let given = Confinement::open(plan, listener, None)
+        .and_then(|files| confinement::give_up(plan, &prepared.identity, files));
     if let Err(e) = given.and_then(|()| init::lead(slave.as_ref())) {
         voice.fail(Refusal::failed("cannot give up privileges", &e));
     }
-    voice.fail(prepared.program.execute())
+    voice.fail(prepared.program.execute(plan.special.passed))
 }
 
 fn prepare(plan: &ProcessPlan, stdio: Stdio) -> Result<(Prepared, Option<pty::Pair>), Refusal> {

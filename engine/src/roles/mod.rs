@@ -3,13 +3,19 @@
 //!
 //! `shim` is executed by the daemon; it forks `birth`, which enters the stage and makes `init`,
 //! which prepares the container from inside and becomes the program. `exec` makes a second process
-//! in a container that runs. None of them reads anything but the plan.
+//! in a container that runs. `bundle` does the same without a shim, for `quai runtime`. None of them reads anything but the plan.
 
+pub mod bundle;
 pub mod shim;
 
 mod birth;
+mod confinement;
 mod exec;
+mod hooks;
 mod init;
 mod program;
+mod questions;
+mod schedule;
+mod setting;
 mod tini;
 mod voice;

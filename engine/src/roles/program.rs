@@ -1,15 +1,16 @@
 //! The last metres before `execve`, the same for a container's first process and for `exec`.
 
 use std::ffi::CString;
+use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use kernel::capability::{self, Set};
 use kernel::child::{self, Standard};
 use kernel::error::SysError;
 use kernel::fs::{self, Access, open_in_root};
-use kernel::{file, process, pty, seccomp};
+use kernel::{file, process, pty};
 
 use crate::runtime::handshake::{Refusal, RefusalKind};
 use crate::runtime::mounts;
@@ -24,6 +25,8 @@ pub(super) enum Stdio {
     Terminal(TerminalSize),
     /// Pipes the shim has made: input, output, error.
     Pipes([OwnedFd; 3]),
+    /// Those of whoever makes the container.
+    Inherited,
 }
 
 /// A program that only has to be executed.
@@ -47,19 +50,37 @@ pub(super) struct Prepared {
 pub(super) fn prepare(plan: &ProcessPlan) -> Result<Prepared, Refusal> {
     let root = fs::open(Path::new("/"), Access::Directory)
         .map_err(|e| Refusal::failed("cannot open the root", &e))?;
-    let identity = user::resolve(root.as_fd(), &plan.user, &plan.groups)?;
+    let identity = identify(root.as_fd(), plan)?;
     change_directory(root.as_fd(), &plan.cwd, &identity)?;
     let mut env = plan.env.clone();
     if !env.iter().any(|entry| entry.starts_with("HOME=")) {
         env.push(format!("HOME={}", identity.home));
     }
     let path = find_program(&plan.argv[0], &env)?;
+    not_ourselves(root.as_fd(), &path, &plan.argv[0])?;
     let program = Program {
         path: c(&path),
         argv: plan.argv.iter().map(|a| c(a)).collect(),
         env: env.iter().map(|e| c(e)).collect(),
     };
     Ok(Prepared { identity, program })
+}
+
+/// Who it will be: by number, or as the image's own files say.
+fn identify(root: BorrowedFd<'_>, plan: &ProcessPlan) -> Result<Identity, Refusal> {
+    let Some(ids) = &plan.special.ids else {
+        return user::resolve(root, &plan.user, &plan.groups);
+    };
+    let home = match user::resolve(root, &ids.uid.to_string(), &[]) {
+        Ok(found) => found.home,
+        Err(_) => "/".to_owned(),
+    };
+    Ok(Identity {
+        uid: ids.uid,
+        gid: ids.gid,
+        groups: ids.groups.clone(),
+        home,
+    })
 }
 
 /// Enters the working directory through a descriptor, and checks that it lies in the root.
@@ -126,6 +147,57 @@ fn find_program(name: &str, env: &[String]) -> Result<String, Refusal> {
     Err(cannot_run(name, "executable file not found in $PATH", 127))
 }
 
+/// Refuses a program, or a script's interpreter, that leads to this very executable: the image would
+/// get hold of a file of the host's (CVE-2019-5736).
+fn not_ourselves(root: BorrowedFd<'_>, path: &str, name: &str) -> Result<(), Refusal> {
+    let own = std::fs::metadata("/proc/self/exe").map(|facts| (facts.dev(), facts.ino()));
+    let mut path = path.to_owned();
+    // The kernel follows as many interpreters; see BINPRM_MAX_RECURSION.
+    for _ in 0..5 {
+        let Ok(file) = open_program(root, &path) else {
+            return Err(cannot_run(name, "permission denied", 126));
+        };
+        let facts = file.metadata().map(|facts| (facts.dev(), facts.ino()));
+        if own
+            .as_ref()
+            .is_ok_and(|own| facts.is_ok_and(|facts| facts == *own))
+        {
+            return Err(cannot_run(name, "permission denied", 126));
+        }
+        match interpreter(file) {
+            Some(next) => path = next,
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+/// Opens a program without following a magic link, as the one to the executable is.
+fn open_program(root: BorrowedFd<'_>, path: &str) -> Result<File, SysError> {
+    if path.starts_with('/') {
+        return open_in_root(root, Path::new(path), Access::Path).map(File::from);
+    }
+    let here = fs::open(Path::new("."), Access::Directory)?;
+    fs::open_without_magic(here.as_fd(), Path::new(path), Access::Path).map(File::from)
+}
+
+/// The interpreter of a script, as its first line names it; see execve(2).
+fn interpreter(program: File) -> Option<String> {
+    use std::io::Read;
+    let path = kernel::procfs::process::descriptor_path(program.as_fd());
+    let mut head = Vec::new();
+    File::open(path)
+        .ok()?
+        .take(256)
+        .read_to_end(&mut head)
+        .ok()?;
+    let line = head.strip_prefix(b"#!")?.split(|b| *b == b'\n').next()?;
+    let word = line
+        .split(|b| b" \t".contains(b))
+        .find(|word| !word.is_empty())?;
+    Some(String::from_utf8_lossy(word).into_owned())
+}
+
 /// Docker's words, on which clients match.
 fn cannot_run(name: &str, why: &str, code: i32) -> Refusal {
     Refusal {
@@ -163,6 +235,28 @@ pub(super) fn open_streams(
             place(pipes)?;
             Ok(None)
         }
+        Stdio::Inherited => {
+            let (input, output, error) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+            for stream in [input.as_fd(), output.as_fd(), error.as_fd()] {
+                give(stream, identity.uid);
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// So that the user may open /dev/stdout. A device is everybody's, and stays as it is; where the
+/// file cannot change hands the program has the open descriptor all the same.
+fn give(stream: BorrowedFd<'_>, uid: u32) {
+    let facts = stream
+        .try_clone_to_owned()
+        .and_then(|fd| std::fs::File::from(fd).metadata());
+    let Ok(facts) = facts else {
+        return;
+    };
+    use std::os::unix::fs::FileTypeExt;
+    if facts.uid() != uid && !facts.file_type().is_char_device() {
+        let _ = file::chown(stream, uid, facts.gid());
     }
 }
 
@@ -175,7 +269,7 @@ fn open_terminal(size: TerminalSize, owner: u32) -> Result<pty::Pair, SysError> 
     let io = |e| SysError::io("fstat", e);
     let slave = std::fs::File::from(pair.slave.try_clone().map_err(io)?);
     // The group is that of the devpts instance: tty.
-    let gid = std::os::unix::fs::MetadataExt::gid(&slave.metadata().map_err(io)?);
+    let gid = MetadataExt::gid(&slave.metadata().map_err(io)?);
     file::chown(pair.slave.as_fd(), owner, gid)?;
     Ok(pair)
 }
@@ -187,62 +281,12 @@ fn place(streams: [BorrowedFd<'_>; 3]) -> Result<(), SysError> {
     child::redirect(error, Standard::Error)
 }
 
-/// Gives up everything the program shall not have. Nothing after this may need a privilege.
-pub(super) fn give_up(plan: &ProcessPlan, identity: &Identity) -> Result<(), SysError> {
-    for limit in &plan.rlimits {
-        let number = |n: i64| u64::try_from(n).unwrap_or(u64::MAX);
-        if let Some(resource) = crate::runtime::rlimits::resource(&limit.name) {
-            process::set_rlimit(resource, number(limit.soft), number(limit.hard))?;
-        }
-    }
-    if let Some(score) = plan.oom_score_adj {
-        let path = "/proc/self/oom_score_adj";
-        std::fs::write(path, score.to_string()).map_err(|e| SysError::io("write", e).on(path))?;
-    }
-    match process::join_new_session_keyring() {
-        // A stage's own filter, or its quota of keys, may refuse: then it inherits none of ours
-        // either, for the stage had none to give.
-        Ok(()) | Err(_) => {}
-    }
-    process::umask(0o022);
-    let all = capability::bounding()?;
-    let keep = Set(plan.capabilities.unwrap_or(u64::MAX) & all.0);
-    if plan.no_new_privileges {
-        process::set_no_new_privileges()?;
-    } else {
-        // Without no_new_privs the kernel wants SYS_ADMIN, which is about to go.
-        load_filters(plan)?;
-    }
-    capability::limit_bounding(keep)?;
-    child::set_identity(identity.uid, identity.gid, &identity.groups)?;
-    if identity.uid == 0 {
-        capability::set(keep, keep)?;
-    } else {
-        capability::set(Set::default(), Set::default())?;
-    }
-    if plan.no_new_privileges {
-        load_filters(plan)?;
-    }
-    Ok(())
-}
-
-fn load_filters(plan: &ProcessPlan) -> Result<(), SysError> {
-    let Some(text) = &plan.filter else {
-        return Ok(());
-    };
-    use base64::Engine as _;
-    let joined = base64::engine::general_purpose::STANDARD
-        .decode(text)
-        .map_err(|e| SysError::io("seccomp", std::io::Error::other(e)))?;
-    crate::runtime::seccomp::programs(&joined)
-        .into_iter()
-        .try_for_each(seccomp::load)
-}
-
 impl Program {
     /// Becomes the program; comes back only with the reason why not.
-    pub(super) fn execute(&self) -> Refusal {
-        if let Err(e) = process::close_on_exec_from_3() {
+    ///
+    /// It inherits the three streams and `passed` more descriptors.
+    pub(super) fn execute(&self, passed: u32) -> Refusal {
+        if let Err(e) = process::close_on_exec_from(3 + passed) {
             return Refusal::failed("cannot close descriptors", &e);
         }
         let error = process::execve(&self.path, &self.argv, &self.env);

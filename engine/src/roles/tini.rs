@@ -29,7 +29,7 @@ pub(super) fn run(wanted: &Program, slave: Option<&OwnedFd>, voice: Voice) -> ! 
             if let Err(e) = led {
                 fail("cannot take the terminal", e);
             }
-            voice.fail(wanted.execute())
+            voice.fail(wanted.execute(0))
         }
         Err(e) => fail("cannot make the program's process", e),
     };

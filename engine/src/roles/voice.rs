@@ -36,6 +36,18 @@ impl Voice {
         kernel::process::exit(code)
     }
 
+    /// Speaks over a connection that somebody else made.
+    pub(super) fn over(connection: OwnedFd) -> Self {
+        Self(connection)
+    }
+
+    /// Asks something, and waits for the answer: to go on. Ends this process if there is none.
+    pub(super) fn ask(&self, question: &FromInit) {
+        if self.say(question, &[]).is_err() || !self.wait_for_go() {
+            kernel::process::exit(125);
+        }
+    }
+
     /// Waits until the shim says go; `false` when the shim is gone.
     pub(super) fn wait_for_go(&self) -> bool {
         let mut byte = [0];
@@ -44,6 +56,11 @@ impl Voice {
 }
 
 impl Ear {
+    /// Listens to whoever is at the other end of a connection.
+    pub(super) fn over(connection: OwnedFd) -> Self {
+        Self(connection)
+    }
+
     /// Waits for the next word; `None` when nobody holds the other end any more.
     pub(super) fn listen(&self) -> Result<Option<(FromInit, Vec<OwnedFd>)>, SysError> {
         let mut buffer = vec![0; 32 << 10];

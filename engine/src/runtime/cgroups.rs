@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use kernel::cgroup::{Cgroup, DeviceRule, Layout, Limit, Version};
+use kernel::cgroup::{Cgroup, Layout, Version};
 use kernel::error::SysError;
 use serde::{Deserialize, Serialize};
 
+use super::limits::limits;
 use super::request::Resources;
 use crate::stage::Stage;
 
@@ -26,43 +27,6 @@ pub fn of(stage: &Stage, id: &str) -> Result<Cgroup, SysError> {
 /// The hierarchies a container is placed in: every one that this process sees.
 pub(crate) fn layout() -> Result<Layout, SysError> {
     Layout::detect()
-}
-
-/// The limits of a wish, in the order they are written.
-pub(crate) fn limits(resources: &Resources, devices: Option<&[String]>) -> Vec<Limit> {
-    let positive = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
-    let mut limits = Vec::new();
-    if let Some(memory) = positive(resources.memory) {
-        let swap = match resources.memory_swap {
-            // As Docker: without a word as much swap as memory.
-            None | Some(0) => Some(memory),
-            Some(total) => u64::try_from(total)
-                .ok()
-                .map(|total| total.saturating_sub(memory)),
-        };
-        limits.push(Limit::MemoryAndSwap { memory, swap });
-    }
-    limits.extend(positive(resources.memory_reservation).map(Limit::MemoryReservation));
-    limits.extend(positive(resources.pids_limit).map(Limit::Pids));
-    limits.extend(
-        resources
-            .cpu_shares
-            .filter(|&n| n > 0)
-            .map(Limit::CpuShares),
-    );
-    if let Some(quota) = positive(resources.cpu_quota) {
-        let period = resources.cpu_period.filter(|&n| n > 0).unwrap_or(100_000);
-        limits.push(Limit::Cpu { quota, period });
-    }
-    let list = |text: &Option<String>| text.clone().filter(|t| !t.is_empty());
-    limits.extend(list(&resources.cpuset_cpus).map(Limit::CpusetCpus));
-    limits.extend(list(&resources.cpuset_mems).map(Limit::CpusetMems));
-    if let Some(rules) = devices {
-        limits.push(Limit::Devices(
-            rules.iter().cloned().map(DeviceRule).collect(),
-        ));
-    }
-    limits
 }
 
 /// Sets limits of a running container (`docker update`).
@@ -118,7 +82,11 @@ pub struct Usage {
 
 /// Reads what a container has used; a counter that the host lacks is zero.
 pub fn usage(stage: &Stage, id: &str) -> Result<Usage, SysError> {
-    let group = of(stage, id)?;
+    Ok(usage_of(&of(stage, id)?))
+}
+
+/// The same of any group.
+pub(crate) fn usage_of(group: &Cgroup) -> Usage {
     let memory_version = group.version("memory");
     let number = |controller: &str, file: &str| {
         let text = group.read(controller, file).ok()?;
@@ -141,8 +109,8 @@ pub fn usage(stage: &Stage, id: &str) -> Result<Usage, SysError> {
         ),
     };
     let memory_total = total.unwrap_or(0);
-    let (cpu, cpu_user, cpu_system) = processor(&group);
-    Ok(Usage {
+    let (cpu, cpu_user, cpu_system) = processor(group);
+    Usage {
         memory: memory_total.saturating_sub(inactive),
         memory_total,
         memory_limit: limit(memory_limit),
@@ -151,10 +119,10 @@ pub fn usage(stage: &Stage, id: &str) -> Result<Usage, SysError> {
         cpu_user,
         pids: number("pids", "pids.current").unwrap_or(0),
         pids_limit: limit(number("pids", "pids.max")),
-        block: block(&group),
-        oom_kills: oom_kills(&group),
+        block: block(group),
+        oom_kills: oom_kills(group),
         memory_stat,
-    })
+    }
 }
 
 /// How often the kernel has killed in this group for want of memory.
@@ -218,37 +186,4 @@ fn table(text: &str) -> BTreeMap<String, u64> {
         Some((key.to_owned(), value.trim().parse().ok()?))
     };
     text.lines().filter_map(pair).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_alone_allows_as_much_swap() {
-        let resources = Resources {
-            memory: Some(64 << 20),
-            ..Resources::default()
-        };
-        let expected = Limit::MemoryAndSwap {
-            memory: 64 << 20,
-            swap: Some(64 << 20),
-        };
-        assert_eq!(limits(&resources, None), [expected]);
-    }
-
-    #[test]
-    fn minus_one_means_no_limit() {
-        let resources = Resources {
-            memory: Some(1 << 20),
-            memory_swap: Some(-1),
-            pids_limit: Some(-1),
-            ..Resources::default()
-        };
-        let expected = Limit::MemoryAndSwap {
-            memory: 1 << 20,
-            swap: None,
-        };
-        assert_eq!(limits(&resources, None), [expected]);
-    }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kernel::socket_path::SocketPath;
 
+use super::apparmor::{self, ProfileError};
 use super::handshake::{
     ExitRecord, Frame, Input, Output, Refusal, Reply, Request, Started, Status, Streams, Target,
 };
@@ -41,6 +42,9 @@ pub enum ShimError {
     /// The wish makes no sense.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// It cannot be confined as wished.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// The shim answered no.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -171,10 +175,12 @@ fn exec_request(
     id: &str,
     process: &ProcessSpec,
     streams: Option<Streams>,
-) -> Result<Request, PlanError> {
+) -> Result<Request, ShimError> {
+    let mut plan = ProcessPlan::of(process, "")?;
+    plan.apparmor = apparmor::resolve(process)?;
     Ok(Request::Exec {
         id: id.to_owned(),
-        process: Box::new(ProcessPlan::of(process, "")?),
+        process: Box::new(plan),
         streams,
     })
 }

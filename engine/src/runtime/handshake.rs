@@ -202,6 +202,10 @@ pub(crate) enum FromInit {
     Helper,
     /// The process itself has been made (with its pidfd).
     Child,
+    /// It is in a user namespace of its own and asks for its ids.
+    Unmapped,
+    /// The root is built and not yet entered: it asks for the hooks of this moment.
+    Rooted,
     /// All is prepared (with the master of its terminal, if it has one).
     Ready,
     /// It cannot be.

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use kernel::error::SysError;
 
+use super::apparmor::{self, ProfileError};
 use super::client::ShimClient;
 use super::handshake::{ExitRecord, Frame, Refusal, Reply, Status};
 use super::plan::{Plan, PlanError};
@@ -47,6 +48,9 @@ pub enum LaunchError {
     /// The wish makes no sense.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// It cannot be confined as wished.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// The directory of the container cannot be made.
     #[error("cannot create {path}")]
     Directory {
@@ -77,7 +81,8 @@ pub enum LaunchError {
 /// Prepares a container: everything but the `execve` of its program.
 pub fn create(request: &RunRequest, stage: &Stage, paths: &Paths) -> Result<Created, LaunchError> {
     let directory = paths.container(&request.id);
-    let plan = Plan::of(request, stage, &directory)?;
+    let mut plan = Plan::of(request, stage, &directory)?;
+    plan.process.apparmor = apparmor::resolve(&request.process)?;
     std::fs::create_dir_all(&directory).map_err(|source| LaunchError::Directory {
         path: directory.clone(),
         source,

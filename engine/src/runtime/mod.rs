@@ -25,12 +25,18 @@ pub mod request;
 
 pub mod plan;
 
+pub mod bundle;
+
+pub mod hooks;
 pub mod mounts;
+pub mod namespaces;
 pub mod process;
 
+pub mod apparmor;
 pub mod capabilities;
 pub mod cgroups;
 pub(crate) mod devices;
+pub(crate) mod limits;
 pub(crate) mod rlimits;
 pub mod seccomp;
 pub(crate) mod user;

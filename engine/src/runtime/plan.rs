@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::mounts::{self, Step};
+use super::hooks::Hooks;
+use super::mounts::{self, Bound, Propagation, Step};
+use super::namespaces::{Clock, Join, UserNamespace};
 use super::process::ProcessPlan;
 use super::request::{InitProcess, LogSpec, Namespaces, Resources, Root, RunRequest};
 use crate::stage::Stage;
@@ -22,6 +24,12 @@ pub struct Plan {
     pub stage: Stage,
     /// Which namespaces are made and which are joined.
     pub namespaces: Namespaces,
+    /// Namespaces that are joined by path, before any is made.
+    pub joins: Vec<Join>,
+    /// The ids of a user namespace of its own.
+    pub user: Option<UserNamespace>,
+    /// The clocks of a time namespace of its own.
+    pub clocks: Option<Vec<Clock>>,
     /// Its group, the same path in every hierarchy.
     pub cgroup: PathBuf,
     /// The limits of that group.
@@ -31,9 +39,15 @@ pub struct Plan {
     /// Its root file system.
     pub root: Root,
     /// Files and directories of the engine that the steps bind, by index.
-    pub sources: Vec<PathBuf>,
+    pub sources: Vec<Bound>,
     /// What is mounted and made in the root, in order.
     pub steps: Vec<Step>,
+    /// How the root is entered.
+    pub entrance: Entrance,
+    /// How mount events travel through the root, if not at all is not what is wished.
+    pub propagation: Option<Propagation>,
+    /// Programs run at the turns of its life.
+    pub hooks: Hooks,
     /// What `hostname` prints.
     pub hostname: String,
     /// NIS domain name.
@@ -44,6 +58,19 @@ pub struct Plan {
     pub init: InitProcess,
     /// Where its output goes.
     pub log: LogSpec,
+}
+
+/// How a process makes a directory its root.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entrance {
+    /// By pivot_root(2): nothing of the old root is left.
+    #[default]
+    Pivot,
+    /// By chroot(2), where the old root is an initramfs, which cannot be pivoted from.
+    Chroot,
+    /// Not at all: the mount namespace of somebody else is as it is.
+    Stay,
 }
 
 /// A wish that makes no sense.
@@ -69,21 +96,24 @@ impl Plan {
     /// Decides: pure, so its tests need no privilege.
     pub fn of(request: &RunRequest, stage: &Stage, directory: &Path) -> Result<Self, PlanError> {
         check_id(&request.id)?;
-        let (sources, mut steps) = mounts::plan(request)?;
-        if matches!(stage, Stage::Inner { .. }) {
-            mounts::show_no_more_of_sysfs(&mut steps);
-        }
+        let (sources, steps) = mounts::plan(request)?;
         Ok(Self {
             id: request.id.clone(),
             directory: directory.to_owned(),
             stage: stage.clone(),
             namespaces: request.namespaces.clone(),
+            joins: Vec::new(),
+            user: None,
+            clocks: None,
             cgroup: super::cgroups::path(stage, &request.id),
             resources: request.resources.clone(),
             devices: super::devices::rules(request, stage)?,
             root: request.root.clone(),
-            sources,
+            sources: sources.into_iter().map(Bound::whole).collect(),
             steps,
+            entrance: Entrance::Pivot,
+            propagation: None,
+            hooks: Hooks::default(),
             hostname: request.hostname.clone(),
             domainname: request.domainname.clone(),
             process: ProcessPlan::of(&request.process, &request.hostname)?,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::hooks::Subject;
 use super::plan::PlanError;
 use super::request::{ProcessSpec, Stdin, TerminalSize};
 use super::{capabilities, seccomp};
@@ -36,6 +37,109 @@ pub struct ProcessPlan {
     pub rlimits: Vec<super::request::Rlimit>,
     /// Adjustment of the OOM killer's score.
     pub oom_score_adj: Option<i32>,
+    /// The AppArmor profile that confines it.
+    #[serde(default)]
+    pub apparmor: Option<String>,
+    /// What only a bundle can wish.
+    #[serde(default)]
+    pub special: Special,
+}
+
+/// What a bundle may wish of a process, and Docker's API may not.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Special {
+    /// Who it is, by number: nothing is looked up in the image.
+    pub ids: Option<Ids>,
+    /// The bits that its new files do not get; `None` is 022.
+    pub umask: Option<u32>,
+    /// Its five sets, instead of those that follow from `capabilities`.
+    pub capabilities: Option<CapabilitySets>,
+    /// Flags of seccomp(2).
+    pub filter_flags: u64,
+    /// Who is told of calls with the action "notify".
+    pub listener: Option<Listener>,
+    /// How many descriptors beyond the three it inherits.
+    pub passed: u32,
+    /// Whether it has a session keyring of its own.
+    pub keyring: Keyring,
+    /// How the kernel shares processors and disks with it.
+    pub schedule: Schedule,
+}
+
+/// Who a process is, by number.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ids {
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Supplementary groups.
+    pub groups: Vec<u32>,
+}
+
+/// The five sets of a process as bits; see capabilities(7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the manual's own names")]
+pub struct CapabilitySets {
+    pub bounding: u64,
+    pub effective: u64,
+    pub permitted: u64,
+    pub inheritable: u64,
+    pub ambient: u64,
+}
+
+/// Who is told of system calls with the action "notify".
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// The socket of whoever supervises.
+    pub path: std::path::PathBuf,
+    /// What it is told besides.
+    pub metadata: String,
+    /// The container it is told about.
+    pub subject: Subject,
+    /// The state of that container.
+    pub status: String,
+    /// Its first process, when the supervised one is another.
+    pub container: Option<i32>,
+}
+
+/// Which session keyring a process has; see keyrings(7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keyring {
+    /// A new one.
+    #[default]
+    New,
+    /// That of whoever started it (`--no-new-keyring`).
+    Inherited,
+}
+
+/// How the kernel shares processors and disks with a process; `None` leaves what it inherits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Policy, with what belongs to it, as sched_setattr(2) takes it.
+    pub policy: Option<Policy>,
+    /// Class (1 real-time, 2 best-effort, 3 idle) and level of ioprio_set(2).
+    pub disk: Option<(u8, u16)>,
+    /// Execution domain of personality(2).
+    pub personality: Option<u64>,
+    /// The processors it runs on.
+    pub processors: Option<Vec<usize>>,
+}
+
+/// A scheduling policy and its parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Its name after `SCHED_`.
+    pub name: String,
+    /// Nice value.
+    pub nice: i32,
+    /// Real-time priority.
+    pub priority: u32,
+    /// Flags of sched_setattr(2).
+    pub flags: u64,
+    /// Run time, deadline and period of `SCHED_DEADLINE`, in nanoseconds.
+    pub deadline: (u64, u64, u64),
 }
 
 impl ProcessPlan {
@@ -82,6 +186,8 @@ impl ProcessPlan {
             no_new_privileges: spec.no_new_privileges,
             rlimits: spec.rlimits.clone(),
             oom_score_adj: spec.oom_score_adj,
+            apparmor: None,
+            special: Special::default(),
         })
     }
 }

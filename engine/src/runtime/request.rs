@@ -105,6 +105,9 @@ pub struct ProcessSpec {
     pub capabilities: CapabilitySpec,
     /// System call filter.
     pub seccomp: SeccompSpec,
+    /// Confinement by AppArmor.
+    #[serde(default)]
+    pub apparmor: AppArmorSpec,
     /// Forbid gaining privileges by executing a file.
     pub no_new_privileges: bool,
     /// Resource limits of the process: (name such as `nofile`, soft, hard).
@@ -183,6 +186,19 @@ pub enum SeccompSpec {
     Unconfined,
 }
 
+/// Which AppArmor profile confines a process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AppArmorSpec {
+    /// Ours, where the kernel confines by AppArmor and the process is not privileged.
+    #[default]
+    Usual,
+    /// One that somebody has loaded.
+    Named(String),
+    /// None.
+    Unconfined,
+}
+
 /// Which namespaces a container has.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Namespaces {
@@ -247,6 +263,7 @@ pub struct DeviceSpec {
 
 /// Limits; `None` leaves the parent's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Resources {
     /// Bytes.
     pub memory: Option<i64>,
@@ -272,8 +289,57 @@ pub struct Resources {
     pub pids_limit: Option<i64>,
     /// 10 to 1000.
     pub blkio_weight: Option<u16>,
+    /// Microseconds that may be saved up and spent above the quota.
+    pub cpu_burst: Option<u64>,
+    /// 1: only when nobody else wants the processor.
+    pub cpu_idle: Option<i64>,
+    /// Microseconds of real-time run time per real-time period, v1 only.
+    pub cpu_rt_runtime: Option<i64>,
+    /// Microseconds, v1 only.
+    pub cpu_rt_period: Option<u64>,
+    /// Bytes of TCP buffers, v1 only.
+    pub kernel_memory_tcp: Option<i64>,
+    /// What only some hosts can limit.
+    pub rare: RareResources,
     /// Extra rules of the device controller, such as `c 10:200 rwm`.
     pub device_rules: Vec<String>,
+}
+
+/// Limits of devices, large pages, and whatever else a kernel offers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RareResources {
+    /// Weights of block devices.
+    pub blkio_weight_device: Vec<DeviceNumber>,
+    /// Bytes per second read from a device.
+    pub blkio_read_bps: Vec<DeviceNumber>,
+    /// Bytes per second written to a device.
+    pub blkio_write_bps: Vec<DeviceNumber>,
+    /// Reads per second from a device.
+    pub blkio_read_iops: Vec<DeviceNumber>,
+    /// Writes per second to a device.
+    pub blkio_write_iops: Vec<DeviceNumber>,
+    /// Bytes of large pages by their size, such as `2MB`.
+    pub huge_pages: Vec<(String, u64)>,
+    /// RDMA: device, handles, objects.
+    pub rdma: Vec<(String, Option<u32>, Option<u32>)>,
+    /// The class of the network packets of the group, v1 only.
+    pub network_class: Option<u32>,
+    /// Priorities of the group's packets by interface, v1 only.
+    pub network_priorities: Vec<(String, u32)>,
+    /// Files of version 2 and what is written to them, after all else.
+    pub unified: BTreeMap<String, String>,
+}
+
+/// A number about one block device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceNumber {
+    /// The device.
+    pub major: u32,
+    /// The device.
+    pub minor: u32,
+    /// A rate or a weight.
+    pub number: u64,
 }
 
 /// Where the shim writes what the program prints.

@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{Layout, Limit, Version, devices};
+use super::{Layout, Limit, Setting, Version};
 use crate::error::SysError;
 use crate::process::{self, Signal};
 
@@ -105,30 +105,40 @@ impl Cgroup {
     }
 
     /// Sets limits; a controller that is not mounted is an error.
-    ///
-    /// A list of devices on version 2 needs the rights that bpf(2) asks for in the initial user namespace.
     pub fn limit(&self, limits: &[Limit]) -> Result<(), SysError> {
-        for limit in limits {
-            if let (Limit::Devices(rules), None, Some(unified)) =
-                (limit, self.layout.of("devices"), self.layout.unified())
-            {
-                devices::attach(&unified.mount.join(&self.path), rules)?;
-                continue;
-            }
-            let controller = limit.controller();
-            let Some(hierarchy) = self.layout.of(controller) else {
-                let source = Error::new(ErrorKind::Unsupported, "the controller is not mounted");
-                return Err(SysError::io("cgroup limit", source).on(controller));
+        limits.iter().try_for_each(|limit| self.limit_one(limit))
+    }
+
+    fn limit_one(&self, limit: &Limit) -> Result<(), SysError> {
+        let unsupported = |why| {
+            let source = Error::new(ErrorKind::Unsupported, why);
+            SysError::io("cgroup limit", source).on(format!("{limit:?}"))
+        };
+        let found = [Version::V1, Version::V2].into_iter().find_map(|version| {
+            let hierarchy = match limit {
+                Limit::Unified(file, _) if file.starts_with("cgroup.") => self.layout.unified(),
+                _ => self.layout.of(limit.controller(version)),
             };
-            for setting in limit.settings(hierarchy.version) {
-                let file = hierarchy.mount.join(&self.path).join(setting.file);
-                match write(&file, &setting.value) {
-                    Err(e) if setting.optional && e.source.kind() != ErrorKind::InvalidInput => {}
-                    other => other?,
-                }
-            }
+            hierarchy.filter(|hierarchy| hierarchy.version == version)
+        });
+        let hierarchy = found.ok_or_else(|| unsupported("the controller is not mounted"))?;
+        let settings = limit.settings(hierarchy.version);
+        if settings.is_empty() {
+            return Err(unsupported(
+                "this version of control groups has no such limit",
+            ));
         }
-        Ok(())
+        let directory = hierarchy.mount.join(&self.path);
+        let written = settings.iter().try_for_each(|one| set(&directory, one));
+        match written {
+            // A limit may not cross the one beside it: grown in this order, they are shrunk in the
+            // other one.
+            Err(e) if settings.len() > 1 && e.source.kind() == ErrorKind::InvalidInput => settings
+                .iter()
+                .rev()
+                .try_for_each(|one| set(&directory, one)),
+            other => other,
+        }
     }
 
     /// Hands the group to a user, who may then make children and move processes among them, but
@@ -199,6 +209,18 @@ impl Cgroup {
     /// Lets every process in the group go on.
     pub fn thaw(&self) -> Result<(), SysError> {
         self.set_frozen("THAWED", "0")
+    }
+
+    /// Whether the group has been frozen.
+    pub fn is_frozen(&self) -> bool {
+        let text = match (self.directory("freezer"), self.layout.unified()) {
+            (Some(directory), _) => fs::read_to_string(directory.join("freezer.state")),
+            (None, Some(unified)) => {
+                fs::read_to_string(unified.mount.join(&self.path).join("cgroup.freeze"))
+            }
+            (None, None) => return false,
+        };
+        text.is_ok_and(|text| matches!(text.trim(), "FROZEN" | "FREEZING" | "1"))
     }
 
     fn set_frozen(&self, v1: &str, v2: &str) -> Result<(), SysError> {
@@ -337,6 +359,21 @@ fn remove_tree(directory: &Path) -> Result<(), SysError> {
             }
             Err(e) => return Err(on("rmdir", e, directory)),
         }
+    }
+}
+
+/// Writes one setting, or what stands for it in this kernel.
+fn set(directory: &Path, setting: &Setting) -> Result<(), SysError> {
+    let missing = |e: &SysError| e.source.kind() == ErrorKind::NotFound;
+    let mut written = write(&directory.join(setting.file.as_ref()), &setting.value);
+    if let (Err(e), Some((file, value))) = (&written, &setting.otherwise)
+        && missing(e)
+    {
+        written = write(&directory.join(file), value);
+    }
+    match written {
+        Err(e) if setting.optional && e.source.kind() != ErrorKind::InvalidInput => Ok(()),
+        other => other,
     }
 }
 

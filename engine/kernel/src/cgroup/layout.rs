@@ -108,6 +108,17 @@ impl Layout {
         self
     }
 
+    /// The directories of this process's own group, one for each tree, in order.
+    pub fn own_directories(&self) -> Result<Vec<PathBuf>, SysError> {
+        let path = Path::new("/proc/self/cgroup");
+        let text = fs::read_to_string(path).map_err(|e| on("read", e, path))?;
+        Ok(self
+            .0
+            .iter()
+            .map(|tree| tree.mount.join(tree.own_path(&text)))
+            .collect())
+    }
+
     /// The tree of version 2.
     pub fn unified(&self) -> Option<&Hierarchy> {
         self.0.iter().find(|h| h.version == Version::V2)
@@ -131,6 +142,22 @@ fn is_controller(option: &str) -> bool {
 }
 
 impl Hierarchy {
+    /// The path of a process in this tree, from its `/proc/PID/cgroup`; see cgroups(7).
+    pub fn own_path(&self, text: &str) -> PathBuf {
+        let mut lines = text.lines().filter_map(|line| {
+            let mut fields = line.splitn(3, ':');
+            Some((fields.next()?, fields.next()?, fields.next()?))
+        });
+        let found = lines.find(|(number, names, _)| match self.version {
+            Version::V2 => *number == "0" && names.is_empty(),
+            Version::V1 => names
+                .split(',')
+                .any(|name| self.controllers.iter().any(|own| own == name)),
+        });
+        let path = found.map_or("/", |(_, _, path)| path);
+        PathBuf::from(path.trim_start_matches('/'))
+    }
+
     /// What a new group needs before it can hold processes or have limited children.
     pub(super) fn inherit(&self, above: &Path, new: &Path) -> Result<(), SysError> {
         match self.version {

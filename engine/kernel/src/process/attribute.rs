@@ -35,6 +35,24 @@ pub fn set_no_new_privileges() -> Result<(), SysError> {
     prctl("prctl PR_SET_NO_NEW_PRIVS", libc::PR_SET_NO_NEW_PRIVS, 1)
 }
 
+/// Whether the permitted capabilities survive a change of the user id from root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepCapabilities {
+    /// They survive.
+    Yes,
+    /// They go.
+    No,
+}
+
+/// Sets whether capabilities survive a change of the user; see PR_SET_KEEPCAPS(2const).
+pub fn set_keep_capabilities(keep: KeepCapabilities) -> Result<(), SysError> {
+    prctl(
+        "prctl PR_SET_KEEPCAPS",
+        libc::PR_SET_KEEPCAPS,
+        u64::from(keep == KeepCapabilities::Yes),
+    )
+}
+
 /// Orphans among the descendants become children of this process.
 pub fn become_subreaper() -> Result<(), SysError> {
     prctl(
@@ -87,6 +105,12 @@ pub fn set_groups(groups: &[u32]) -> Result<(), SysError> {
 pub fn effective_uid() -> u32 {
     // SAFETY: geteuid(2) takes nothing and always succeeds.
     unsafe { libc::geteuid() }
+}
+
+/// The effective group id.
+pub fn effective_gid() -> u32 {
+    // SAFETY: getegid(2) takes nothing and always succeeds.
+    unsafe { libc::getegid() }
 }
 
 /// Leads a new session without a terminal; see setsid(2).

@@ -97,8 +97,13 @@ fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
 
 /// Has an exec close every descriptor from 3 on.
 pub fn close_on_exec_from_3() -> Result<(), SysError> {
+    close_on_exec_from(3)
+}
+
+/// Has an exec close every descriptor from this number on.
+pub fn close_on_exec_from(first: u32) -> Result<(), SysError> {
     const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
-    let (first, last): (libc::c_uint, libc::c_uint) = (3, libc::c_uint::MAX);
+    let last = libc::c_uint::MAX;
     // SAFETY: close_range(2) takes its arguments by value, and with this flag closes nothing now.
     let ret = unsafe { libc::syscall(libc::SYS_close_range, first, last, CLOSE_RANGE_CLOEXEC) };
     SysError::check("close_range", ret)

@@ -8,12 +8,14 @@
 
 pub mod mountinfo;
 pub mod namespace;
+pub mod own;
 pub mod process;
 pub mod stat;
 pub mod status;
 
 pub use mountinfo::MountInfo;
 pub use namespace::NamespaceKind;
+pub use own::open_own;
 pub use process::Process;
 pub use stat::Stat;
 pub use status::Status;

@@ -92,9 +92,10 @@ impl Shim {
         let home = Home {
             stage: &self.plan.stage,
             init: self.init().pidfd(),
-            group: &self.group,
+            group: Some(&self.group),
+            besides: kernel::namespace::Namespaces::NONE,
         };
-        let born = exec::process(&home, plan, stdio)?;
+        let born = exec::process(&home, plan, stdio, None)?;
         let mut process = Process::new(born, ends, plan.stdin).map_err(failed)?;
         let started = match process.start() {
             Ok(started) => started,

@@ -5,11 +5,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use kernel::cgroup::{Cgroup, Limit};
+use kernel::cgroup::Cgroup;
 use kernel::error::SysError;
 use kernel::file::{self, Pipe};
 use kernel::fs::{self, Access};
-use kernel::namespace;
 use kernel::socket_path::SocketPath;
 
 use super::process::{Ends, Process};
@@ -18,6 +17,7 @@ use crate::logs::json_file::JsonFile;
 use crate::roles::birth;
 use crate::roles::init::Luggage;
 use crate::roles::program::Stdio;
+use crate::roles::setting;
 use crate::runtime::handshake::Refusal;
 use crate::runtime::plan::Plan;
 use crate::runtime::process::ProcessPlan;
@@ -47,21 +47,20 @@ fn in_group(plan: &Plan, group: &Cgroup) -> Result<Parts, Refusal> {
     group
         .create()
         .map_err(sys("cannot create the container's cgroup"))?;
-    for limit in cgroups::limits(&plan.resources, plan.devices.as_deref()) {
-        set_limit(group, &limit).map_err(sys("cannot limit the container"))?;
-    }
+    setting::limit(plan, group)?;
     let root = mounts::mount_root(&plan.root).map_err(sys("cannot mount the root file system"))?;
-    let sources = plan.sources.iter().map(|path| mounts::clone_private(path));
+    let sources = plan.sources.iter().map(mounts::clone);
     let sources = sources.collect::<Result<Vec<_>, _>>();
     let sources = sources.map_err(sys("cannot open a volume"))?;
     let log = open_log(&plan.log)?;
     let (stdio, ends) = streams(&plan.process).map_err(sys("cannot make pipes"))?;
     let luggage = Luggage {
-        root,
-        sources,
+        mounts: Some((root, sources)),
         stdio,
+        door: None,
+        listener: None,
     };
-    let born = birth::container(plan, luggage, group)?;
+    let born = birth::container(plan, luggage, Some(group))?;
     let init =
         Process::new(born, ends, plan.process.stdin).map_err(sys("cannot keep the streams"))?;
     let socket = plan.directory.join("shim.sock");
@@ -75,21 +74,6 @@ fn in_group(plan: &Plan, group: &Cgroup) -> Result<Parts, Refusal> {
             let e = SysError::io("bind", e).on(socket.to_string_lossy());
             Err(Refusal::failed("cannot listen for the daemon", &e))
         }
-    }
-}
-
-/// On version 2 only root of the initial user namespace may load a list of devices. Others cannot make a device
-/// either, which serves as well.
-fn set_limit(group: &Cgroup, limit: &Limit) -> Result<(), SysError> {
-    match group.limit(std::slice::from_ref(limit)) {
-        Err(e)
-            if matches!(limit, Limit::Devices(_))
-                && e.source.kind() == std::io::ErrorKind::PermissionDenied
-                && !namespace::is_initial_user()? =>
-        {
-            Ok(())
-        }
-        done => done,
     }
 }
 

@@ -6,16 +6,16 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 
-use kernel::cgroup::{Layout, Version};
 use kernel::error::SysError;
 use kernel::file::{self, FileSystem};
 use kernel::fs::{self, Access as Open, Dir, open_in_root};
-use kernel::mount::{self, Attributes, Change, Depth, Propagation};
+use kernel::mount::{self, Attributes, Change, Depth};
+use kernel::procfs;
 
-use super::{Flag, Source, Step};
+use super::{Content, Flag, Source, Step, bound, cgroups, copy_up, node};
 use crate::runtime::request::Access;
 
 /// What the steps work on.
@@ -35,17 +35,25 @@ pub(crate) fn apply(scene: &Scene<'_>, step: &Step) -> Result<(), SysError> {
             target,
             options,
             flags,
+            propagation,
+            content,
         } => {
             let mount = new_file_system(kind, options, flags)?;
-            attach_directory(scene, &mount, target)
+            if *content == Content::Copied {
+                copy_up::fill(scene.root, Path::new(target), &mount)?;
+            }
+            attach_directory(scene, &mount, target)?;
+            propagation.map_or(Ok(()), |how| bound::propagate(mount.as_fd(), how))
         }
-        Step::Cgroups { target, access } => cgroups(scene, target, *access),
+        Step::Cgroups { target, access } => cgroups::all(scene, target, *access),
+        Step::OwnGroups { target, access } => cgroups::own(scene, target, *access),
+        Step::Node(wanted) => node::make(scene, wanted),
         Step::Bind {
             source,
             target,
             access,
         } => bind(scene, source, target, *access),
-        Step::Device { name, numbers } => device(scene, name, *numbers),
+        Step::Device { name, numbers } => node::usual(scene, name, *numbers),
         Step::AllDevices => all_devices(scene),
         Step::Link { to, path } => link(scene, to, path),
         Step::Sysctl { name, value } => sysctl(scene, name, value),
@@ -57,9 +65,30 @@ pub(crate) fn apply(scene: &Scene<'_>, step: &Step) -> Result<(), SysError> {
 /// Puts the terminal in place of `/dev/console`; the root has been entered.
 pub(crate) fn bind_console(slave: BorrowedFd<'_>) -> Result<(), SysError> {
     let path = Path::new("/dev/console");
-    let target = fs::open(path, Open::Create(0o600))?;
+    let directory = fs::open(Path::new("/dev"), Open::Directory)?;
+    let name = Path::new("console");
+    // A link in its place is refused, not followed.
+    let target = match fs::open_beneath(directory.as_fd(), name, Open::Path) {
+        Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => {
+            drop(fs::open_beneath(
+                directory.as_fd(),
+                name,
+                Open::CreateNew(0o600),
+            )?);
+            fs::open_beneath(directory.as_fd(), name, Open::Path)?
+        }
+        other => other.map_err(|e| e.on(path.to_string_lossy()))?,
+    };
     let mount = mount::clone_tree(Dir::At(slave), c"", Depth::One)?;
     mount::attach(mount.as_fd(), Dir::At(target.as_fd()), c"")
+}
+
+/// Sets how mount events travel through the root, which has been entered.
+pub(crate) fn set_root_propagation(
+    how: crate::runtime::mounts::Propagation,
+) -> Result<(), SysError> {
+    let root = fs::open(Path::new("/"), Open::Directory)?;
+    bound::propagate(root.as_fd(), how)
 }
 
 /// Makes the root itself read-only, not what is mounted in it.
@@ -71,7 +100,7 @@ pub(crate) fn make_root_read_only() -> Result<(), SysError> {
     mount::change(Dir::Here, c"/", Depth::One, change)
 }
 
-fn new_file_system(
+pub(super) fn new_file_system(
     kind: &str,
     options: &[(String, String)],
     flags: &[Flag],
@@ -95,18 +124,27 @@ fn new_file_system(
     }
 }
 
-fn attributes(flags: &[Flag]) -> Attributes {
+pub(super) fn attributes(flags: &[Flag]) -> Attributes {
     flags.iter().fold(Attributes::NONE, |all, flag| {
         all | match flag {
             Flag::ReadOnly => Attributes::READ_ONLY,
             Flag::NoSuid => Attributes::NO_SUID,
             Flag::NoDev => Attributes::NO_DEV,
             Flag::NoExec => Attributes::NO_EXEC,
+            Flag::NoAtime => Attributes::NO_ATIME,
+            Flag::NoDirAtime => Attributes::NO_DIRATIME,
+            Flag::StrictAtime => Attributes::STRICT_ATIME,
+            Flag::RelAtime => Attributes::NONE,
+            Flag::NoSymlinks => Attributes::NO_SYMLINKS,
         }
     })
 }
 
-fn attach_directory(scene: &Scene<'_>, mount: &OwnedFd, target: &str) -> Result<(), SysError> {
+pub(super) fn attach_directory(
+    scene: &Scene<'_>,
+    mount: &OwnedFd,
+    target: &str,
+) -> Result<(), SysError> {
     let directory = make_directories(scene.root, Path::new(target))?;
     mount::attach(mount.as_fd(), Dir::At(directory.as_fd()), c"").map_err(|e| e.on(target))
 }
@@ -142,25 +180,14 @@ fn bind(scene: &Scene<'_>, source: &Source, target: &str, access: Access) -> Res
     let mount = match source {
         Source::Engine(index) => scene.sources[*index].as_fd(),
         Source::Machine(path) => {
-            mine = clone_private(path)?;
+            mine = bound::clone_private(path)?;
             mine.as_fd()
         }
     };
     attach_bind(scene, mount, target, access)
 }
 
-/// A copy of the mounts at a path of this stage that hears nothing of the original's changes.
-pub(crate) fn clone_private(path: &Path) -> Result<OwnedFd, SysError> {
-    let tree = mount::clone_tree(Dir::Here, &c(&path.to_string_lossy()), Depth::Tree)?;
-    let private = Change {
-        propagation: Some(Propagation::Private),
-        ..Change::NOTHING
-    };
-    mount::change_detached(tree.as_fd(), Depth::Tree, private)?;
-    Ok(tree)
-}
-
-fn attach_bind(
+pub(super) fn attach_bind(
     scene: &Scene<'_>,
     mount: BorrowedFd<'_>,
     target: &str,
@@ -179,7 +206,12 @@ fn attach_bind(
     } else {
         make_file(scene.root, path)?
     };
-    if file::file_system(place.as_fd())? == FileSystem::Proc {
+    if target == "/proc" {
+        // Only another procfs may stand for it.
+        procfs::own::check_root(mount)?;
+    }
+    let pretends = crate::runtime::bundle::may_be_covered(target);
+    if file::file_system(place.as_fd())? == FileSystem::Proc && !pretends {
         return Err(refused("move_mount", target, "the target is inside procfs"));
     }
     mount::attach(mount, Dir::At(place.as_fd()), c"").map_err(|e| e.on(target))
@@ -189,42 +221,10 @@ fn is_directory(fd: BorrowedFd<'_>) -> Result<bool, SysError> {
     Ok(metadata(fd)?.is_dir())
 }
 
-fn metadata(fd: BorrowedFd<'_>) -> Result<std::fs::Metadata, SysError> {
+pub(super) fn metadata(fd: BorrowedFd<'_>) -> Result<std::fs::Metadata, SysError> {
     fd.try_clone_to_owned()
         .and_then(|fd| File::from(fd).metadata())
         .map_err(|e| SysError::io("fstat", e))
-}
-
-/// Makes the node where this user namespace may, else binds the stage's, having looked at it.
-fn device(scene: &Scene<'_>, name: &str, numbers: (u32, u32)) -> Result<(), SysError> {
-    let dev = open_in_root(scene.root, Path::new("/dev"), Open::Directory)?;
-    let (major, minor) = numbers;
-    let dir = Dir::At(dev.as_fd());
-    match fs::make_char_device(dir, Path::new(name), 0o666, major, minor) {
-        Ok(()) => return file::chmod_at(dir, &c(name), 0o666),
-        Err(e) if e.source.kind() == std::io::ErrorKind::PermissionDenied => {}
-        Err(e) => return Err(e),
-    }
-    let path = Path::new("/dev").join(name);
-    let source = fs::open(&path, Open::Path)?;
-    check_device(source.as_fd(), &path, numbers)?;
-    let mount = mount::clone_tree(Dir::At(source.as_fd()), c"", Depth::One)?;
-    let target = path.to_string_lossy();
-    attach_bind(scene, mount.as_fd(), &target, Access::ReadWrite)
-}
-
-fn check_device(fd: BorrowedFd<'_>, path: &Path, numbers: (u32, u32)) -> Result<(), SysError> {
-    let facts = metadata(fd)?;
-    let found = fs::device_numbers(facts.rdev());
-    if facts.file_type().is_char_device() && found == numbers {
-        return Ok(());
-    }
-    let (major, minor) = numbers;
-    Err(refused(
-        "open",
-        &path.to_string_lossy(),
-        &format!("it is not character device {major}:{minor}"),
-    ))
 }
 
 /// Binds every device node of the stage's `/dev` that the container does not have yet.
@@ -258,55 +258,6 @@ fn link(scene: &Scene<'_>, to: &str, path: &str) -> Result<(), SysError> {
     }
 }
 
-fn cgroups(scene: &Scene<'_>, target: &str, access: Access) -> Result<(), SysError> {
-    let layout = Layout::detect()?;
-    let mut flags = vec![Flag::NoSuid, Flag::NoDev, Flag::NoExec];
-    if access == Access::ReadOnly {
-        flags.push(Flag::ReadOnly);
-    }
-    if let [only] = layout.hierarchies()
-        && only.version == Version::V2
-    {
-        let mount = new_file_system("cgroup2", &[], &flags)?;
-        return attach_directory(scene, &mount, target);
-    }
-    let settings = [("mode".to_owned(), "755".to_owned())];
-    let writable: Vec<_> = flags
-        .iter()
-        .copied()
-        .filter(|&f| f != Flag::ReadOnly)
-        .collect();
-    let tmpfs = new_file_system("tmpfs", &settings, &writable)?;
-    attach_directory(scene, &tmpfs, target)?;
-    for hierarchy in layout.hierarchies() {
-        let name = hierarchy.mount.file_name().unwrap_or_default();
-        let place: PathBuf = Path::new(target).join(name);
-        let mount = match hierarchy.version {
-            Version::V2 => new_file_system("cgroup2", &[], &flags)?,
-            Version::V1 => {
-                let option = |name: &String| match name.split_once('=') {
-                    Some((key, value)) => (key.to_owned(), value.to_owned()),
-                    None => (name.clone(), String::new()),
-                };
-                let mut options: Vec<_> = hierarchy.controllers.iter().map(option).collect();
-                if options.iter().any(|(key, _)| key == "name") {
-                    options.insert(0, ("none".to_owned(), String::new()));
-                }
-                new_file_system("cgroup", &options, &flags)?
-            }
-        };
-        attach_directory(scene, &mount, &place.to_string_lossy())?;
-    }
-    if access == Access::ReadOnly {
-        let change = Change {
-            set: Attributes::READ_ONLY,
-            ..Change::NOTHING
-        };
-        mount::change_detached(tmpfs.as_fd(), Depth::One, change)?;
-    }
-    Ok(())
-}
-
 fn sysctl(scene: &Scene<'_>, name: &str, value: &str) -> Result<(), SysError> {
     // Names with a slash keep their dots: `net/ipv4/conf/eth0.1/…`.
     let path = if name.contains('/') {
@@ -314,10 +265,10 @@ fn sysctl(scene: &Scene<'_>, name: &str, value: &str) -> Result<(), SysError> {
     } else {
         format!("/proc/sys/{}", name.replace('.', "/"))
     };
-    let fd = open_in_root(scene.root, Path::new(&path), Open::Write)?;
-    if file::file_system(fd.as_fd())? != FileSystem::Proc {
-        return Err(refused("open", &path, "it is not on procfs"));
-    }
+    let proc = open_in_root(scene.root, Path::new("/proc"), Open::Directory)?;
+    procfs::own::check_root(proc.as_fd())?;
+    let below = path.trim_start_matches("/proc/");
+    let fd = fs::open_on_mount(proc.as_fd(), Path::new(below), Open::Write)?;
     File::from(fd)
         .write_all(value.as_bytes())
         .map_err(|e| SysError::io("write", e).on(path))
@@ -333,9 +284,7 @@ fn mask(scene: &Scene<'_>, path: &str) -> Result<(), SysError> {
         let flags = [Flag::ReadOnly, Flag::NoSuid, Flag::NoDev, Flag::NoExec];
         new_file_system("tmpfs", &size, &flags)?
     } else {
-        let null = Path::new("/dev/null");
-        let source = open_in_root(scene.root, null, Open::Path)?;
-        check_device(source.as_fd(), null, (1, 3))?;
+        let source = node::null(scene)?;
         mount::clone_tree(Dir::At(source.as_fd()), c"", Depth::One)?
     };
     mount::attach(mount.as_fd(), Dir::At(place.as_fd()), c"").map_err(|e| e.on(path))
@@ -371,11 +320,11 @@ fn existing(scene: &Scene<'_>, path: &str) -> Result<Option<OwnedFd>, SysError> 
     Ok(Some(place))
 }
 
-fn refused(call: &'static str, object: &str, why: &str) -> SysError {
+pub(super) fn refused(call: &'static str, object: &str, why: &str) -> SysError {
     SysError::io(call, std::io::Error::other(why.to_owned())).on(object)
 }
 
-fn c(text: &str) -> CString {
+pub(super) fn c(text: &str) -> CString {
     // The plan has refused strings with a NUL.
     CString::new(text).unwrap_or_default()
 }

@@ -2,102 +2,17 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
+use super::step::{Content, Flag, Source, Step};
 use crate::runtime::devices;
 use crate::runtime::plan::PlanError;
 use crate::runtime::request::{
     Access, CapabilitySpec, MountSource, MountSpec, RunRequest, Sharing,
 };
 
-/// One thing made in the container's root, before it becomes the root.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Step {
-    /// A new file system.
-    Mount {
-        /// Its type.
-        kind: String,
-        /// Where.
-        target: String,
-        /// Its parameters; an empty value is a flag.
-        options: Vec<(String, String)>,
-        /// Attributes of the mount.
-        flags: Vec<Flag>,
-    },
-    /// Every cgroup hierarchy of the stage, as the container's cgroup namespace shows it.
-    Cgroups {
-        /// Where: a tmpfs with a directory per hierarchy, or version 2 alone.
-        target: String,
-        /// Whether the container may make groups of its own.
-        access: Access,
-    },
-    /// A file or directory from elsewhere.
-    Bind {
-        /// What.
-        source: Source,
-        /// Where.
-        target: String,
-        /// Whether it may be written through this mount.
-        access: Access,
-    },
-    /// A character device with a fixed number.
-    Device {
-        /// Its name in `/dev`.
-        name: String,
-        /// Its numbers.
-        numbers: (u32, u32),
-    },
-    /// Every device of the stage's `/dev` (`--privileged`).
-    AllDevices,
-    /// A symbolic link.
-    Link {
-        /// What it says.
-        to: String,
-        /// Where it is.
-        path: String,
-    },
-    /// A kernel parameter of the container's namespaces.
-    Sysctl {
-        /// Such as `net.ipv4.ip_forward`.
-        name: String,
-        /// What is written.
-        value: String,
-    },
-    /// Nothing can be read below this path of `/proc` or `/sys`.
-    Mask(String),
-    /// Nothing can be written below this path of `/proc` or `/sys`.
-    ReadOnly(String),
-}
-
-/// Where a bound file comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Source {
-    /// The engine's stage: this one of the plan's `sources`.
-    Engine(usize),
-    /// The stage of the container.
-    Machine(PathBuf),
-}
-
-/// An attribute of a mount.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Flag {
-    /// Nothing can be written.
-    ReadOnly,
-    /// Set-user-id bits do nothing.
-    NoSuid,
-    /// Devices cannot be opened.
-    NoDev,
-    /// Programs cannot be executed.
-    NoExec,
-}
-
 use Flag::{NoDev, NoExec, NoSuid, ReadOnly};
 
 /// What `/proc` and `/sys` would tell or do beyond the container.
-const MASKED: [&str; 12] = [
+pub(crate) const MASKED: [&str; 12] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/interrupts",
@@ -112,7 +27,8 @@ const MASKED: [&str; 12] = [
     "/sys/firmware",
 ];
 
-const READ_ONLY: [&str; 5] = [
+/// What a container may read of `/proc` and not write.
+pub(crate) const READ_ONLY: [&str; 5] = [
     "/proc/bus",
     "/proc/fs",
     "/proc/irq",
@@ -150,10 +66,7 @@ pub(crate) fn plan(request: &RunRequest) -> Result<(Vec<PathBuf>, Vec<Step>), Pl
         name: device.name.to_owned(),
         numbers: device.numbers,
     }));
-    steps.extend(LINKS.map(|(to, path)| Step::Link {
-        to: to.to_owned(),
-        path: path.to_owned(),
-    }));
+    steps.extend(links());
     steps.push(file_system("devpts", "/dev/pts", &PTS, &[NoSuid, NoExec]));
     steps.push(file_system(
         "sysfs",
@@ -223,17 +136,12 @@ pub(crate) fn plan(request: &RunRequest) -> Result<(Vec<PathBuf>, Vec<Step>), Pl
     Ok((sources, steps))
 }
 
-/// Makes `/sys` read-only: in a stage it is, for everybody, and the kernel lets nobody mount one that shows or allows
-/// more than those that are there; see mount_namespaces(7) and `mount_too_revealing` in fs/namespace.c.
-pub(crate) fn show_no_more_of_sysfs(steps: &mut [Step]) {
-    for step in steps {
-        if let Step::Mount { kind, flags, .. } = step
-            && kind == "sysfs"
-            && !flags.contains(&ReadOnly)
-        {
-            flags.push(ReadOnly);
-        }
-    }
+/// The links in every `/dev`.
+pub(crate) fn links() -> [Step; 6] {
+    LINKS.map(|(to, path)| Step::Link {
+        to: to.to_owned(),
+        path: path.to_owned(),
+    })
 }
 
 const PTS: [(&str, &str); 4] = [
@@ -250,6 +158,8 @@ fn file_system(kind: &str, target: &str, options: &[(&str, &str)], flags: &[Flag
         target: target.to_owned(),
         options: options.iter().map(owned).collect(),
         flags: flags.to_vec(),
+        propagation: None,
+        content: Content::Fresh,
     }
 }
 
@@ -306,6 +216,8 @@ fn tmpfs(target: &str, options: &str, access: Access) -> Result<Step, PlanError>
         target: target.to_owned(),
         options: settings,
         flags,
+        propagation: None,
+        content: Content::Fresh,
     })
 }
 
@@ -339,7 +251,7 @@ fn sysctl(name: &str, value: &str) -> Result<Step, PlanError> {
 }
 
 /// A path from the root without `.` and `..`, which would be looked up in the image's own links.
-fn absolute(path: &str) -> Result<String, PlanError> {
+pub(crate) fn absolute(path: &str) -> Result<String, PlanError> {
     let invalid = || PlanError::Invalid {
         what: "mount path",
         value: path.to_owned(),

@@ -6,7 +6,6 @@ use labs::exercise::Exercise;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
-use web::messages::say;
 
 use super::spawn::HelperSocket;
 use super::verbs::{Done, Failure, Listed, Listing, Reply, Start, Verb};
@@ -101,9 +100,9 @@ async fn exchange(line: Arc<Mutex<BufReader<UnixStream>>>, verb: Verb) -> std::i
 
 fn broken(error: &dyn std::error::Error) -> MachineError {
     Failure {
-        what: say("machine.failed-to.answer", &[]),
+        what: "the helper does not answer".into(),
         why: error.to_string(),
-        remedy: say("machine.remedy.answer", &[]),
+        remedy: "stop `quai local` and start it again; machines go on meanwhile".into(),
     }
     .into()
 }

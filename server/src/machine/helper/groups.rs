@@ -60,7 +60,10 @@ impl Groups {
             limits.memory + ROOM_MEMORY,
             limits.pids + ROOM_PIDS,
         ))?;
-        self.machine.limit(&[Limit::Devices(devices())])
+        if self.machine.version("devices").is_some() {
+            self.machine.limit(&[Limit::Devices(devices())])?;
+        }
+        Ok(())
     }
 
     /// Makes the children and moves the keeper into `outer`, which frees the machine's group to

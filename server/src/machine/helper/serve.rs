@@ -10,13 +10,12 @@ use std::process::ExitCode;
 use kernel::lock::FileLock;
 use kernel::poll::{self, Interest};
 use kernel::process;
-use web::messages::say;
 
-use super::cause;
 use super::machines::{MachineFault, Machines};
 use super::owner::Owner;
 use super::verbs::{Done, Failure, Reply, Verb};
 use crate::machine::data::DataDir;
+use crate::machine::identity::MachineId;
 use crate::machine::stage::story;
 
 /// Longest request.
@@ -111,17 +110,18 @@ fn answer(machines: &mut Machines, line: &[u8]) -> Reply {
         Ok(verb) => verb,
         Err(error) => {
             return Reply::Error(Failure {
-                what: say("machine.failed-to.understand", &[]),
+                what: "the request is not understood".into(),
                 why: error.to_string(),
-                remedy: say("machine.remedy.understand", &[]),
+                remedy: "start the same version of `quai` again".into(),
             });
         }
     };
     match obey(machines, &verb) {
         Ok(done) => Reply::Ok(done),
         Err(error) => {
-            eprintln!("helper: {verb:?}: {}", story(&error));
-            Reply::Error(cause::failure(&verb, &error))
+            let failure = describe(&verb, &error);
+            eprintln!("helper: {}: {}", failure.what, failure.why);
+            Reply::Error(failure)
         }
     }
 }
@@ -135,4 +135,20 @@ fn obey(machines: &mut Machines, verb: &Verb) -> Result<Done, MachineFault> {
         Verb::List => machines.list()?,
     };
     Ok(Done { machines })
+}
+
+fn describe(verb: &Verb, error: &MachineFault) -> Failure {
+    let named = |word: &str, id: &MachineId| format!("cannot {word} the machine {id}");
+    let what = match verb {
+        Verb::Start(wish) => named("start", &wish.id),
+        Verb::Reset(wish) => named("reset", &wish.id),
+        Verb::Stop { id } => named("stop", id),
+        Verb::Delete { id } => named("delete", id),
+        Verb::List => "cannot list the machines".into(),
+    };
+    Failure {
+        what,
+        why: story(error),
+        remedy: error.remedy().into(),
+    }
 }

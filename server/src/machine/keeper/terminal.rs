@@ -8,7 +8,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use kernel::poll::Interest;
 use kernel::pty;
-use web::messages::say;
 
 use super::household::{Household, Shell};
 use super::ring::{self, Ring};
@@ -276,7 +275,7 @@ impl Terminal {
             return None;
         }
         self.life = Life::Impossible;
-        Some(impossible(&say("machine.no-shell.ends", &[])))
+        Some(impossible("the shell ends as soon as it starts"))
     }
 
     /// Tries again for ever, because the machine below may come back; says so once.

@@ -10,7 +10,6 @@ mod import;
 mod inspect;
 mod load;
 pub(crate) mod prune;
-mod push;
 mod save;
 mod search;
 
@@ -25,7 +24,6 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &ls::COMMAND,
     &prune::COMMAND,
     &pull::COMMAND,
-    &push::COMMAND,
     &rm::COMMAND,
     &save::COMMAND,
     &search::COMMAND,

@@ -5,7 +5,6 @@ mod events;
 mod info;
 mod inspect;
 mod login;
-mod logout;
 mod prune;
 pub(crate) mod version;
 
@@ -19,8 +18,8 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &events::COMMAND,
     &info::COMMAND,
     &inspect::COMMAND,
-    &login::COMMAND,
-    &logout::COMMAND,
+    &login::LOGIN,
+    &login::LOGOUT,
     &prune::COMMAND,
     &version::COMMAND,
 ];

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use labs::exercise::{Exercise, Problem};
 use tokio::runtime::Runtime;
-use web::messages::say;
 
 use crate::course::source::SourceError;
 use crate::machine::data::DataDir;
@@ -24,22 +23,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProofError {
     /// The course cannot be read.
-    #[error("{}", say("content.cannot.course", &[]))]
+    #[error("cannot read the course")]
     Course(#[source] SourceError),
     /// An exercise is malformed.
-    #[error("{}", say("content.cannot.exercise", &[]))]
+    #[error("an exercise is malformed: run `quai content check`")]
     Exercise(#[source] Problem),
     /// No such exercise.
-    #[error("{}", say("content.cannot.find", &[("id", .0)]))]
+    #[error("no exercise has the id {0:?}")]
     NoExercise(String),
     /// The report cannot be written.
-    #[error("{}", say("content.cannot.report", &[]))]
+    #[error("cannot write the report")]
     Report(#[source] std::io::Error),
     /// There is no catalogue of images.
-    #[error("{}", say("content.cannot.images", &[("store", &.0.display().to_string())]))]
+    #[error("no images in {0}: run script/images, or name another folder with --data")]
     NoImages(PathBuf),
     /// The folder of the proof cannot be made.
-    #[error("{}", say("content.cannot.folder", &[("path", &.path.display().to_string())]))]
+    #[error("cannot prepare {path}")]
     Folder {
         /// Which.
         path: PathBuf,
@@ -47,16 +46,16 @@ pub(super) enum ProofError {
         source: std::io::Error,
     },
     /// No helper.
-    #[error("{}", say("content.cannot.helper", &[]))]
+    #[error("cannot start the helper")]
     Helper(#[source] SpawnError),
     /// No runtime to speak with it.
-    #[error("{}", say("content.cannot.runtime", &[]))]
+    #[error("cannot start a runtime")]
     Runtime(#[source] std::io::Error),
     /// A machine does not start.
-    #[error("{}", say("content.cannot.machine", &[]))]
+    #[error("the machine does not start")]
     Machine(#[source] MachineError),
     /// The keeper does not answer.
-    #[error("{}", say("content.cannot.keeper", &[("path", &.path.display().to_string())]))]
+    #[error("the keeper does not answer on {path}")]
     Keeper {
         /// Its socket.
         path: PathBuf,

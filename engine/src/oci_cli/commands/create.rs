@@ -1,0 +1,242 @@
+//! `create`: prepares a container up to the execution of its program.
+
+use std::path::{Path, PathBuf};
+
+use kernel::apparmor;
+use kernel::cgroup::{Cgroup, Layout};
+
+use super::{Call, Command};
+use crate::oci::runtime_spec;
+use crate::oci_cli::error::CliError;
+use crate::oci_cli::flags::{Flag, switch, value};
+use crate::oci_cli::global::Global;
+use crate::oci_cli::log;
+use crate::oci_cli::record::{self, Container, Record, Reservation};
+use crate::roles::bundle::{self, Prepared};
+use crate::runtime::bundle::{self as decide, Wish};
+use crate::runtime::plan::{Entrance, Plan};
+use crate::runtime::process::Keyring;
+
+pub(super) const COMMAND: Command = Command {
+    name: "create",
+    help: "create a container",
+    arguments: "<container-id>",
+    flags: FLAGS,
+    run,
+};
+
+const FLAGS: &[Flag] = &[BUNDLE, CONSOLE, PID_FILE, NO_PIVOT, NO_KEYRING, PRESERVE];
+
+pub(super) const BUNDLE: Flag = value(
+    &["bundle", "b"],
+    "path to the root of the bundle directory, defaults to the current directory",
+);
+pub(super) const CONSOLE: Flag = value(
+    &["console-socket"],
+    "path to an AF_UNIX socket which will receive a file descriptor of the console's master",
+);
+pub(super) const PID_FILE: Flag =
+    value(&["pid-file"], "specify the file to write the process id to");
+pub(super) const NO_PIVOT: Flag = switch(
+    &["no-pivot"],
+    "do not use pivot root to jail process inside rootfs",
+);
+pub(super) const NO_KEYRING: Flag = switch(
+    &["no-new-keyring"],
+    "do not create a new session keyring for the container",
+);
+pub(super) const PRESERVE: Flag = value(
+    &["preserve-fds"],
+    "pass N additional file descriptors to the container (stdio + N)",
+);
+
+fn run(call: &Call<'_>) -> Result<i32, CliError> {
+    let made = make(call, call.only_id("create")?, Wait::AtTheDoor)?;
+    if made.plan.process.terminal.is_some() && call.given.last("console-socket").is_none() {
+        let container = made.container;
+        made.process.end();
+        super::delete::remove(call.global, &container)?;
+        return Err(CliError::Unsupported(
+            "cannot allocate tty if runtime will detach without setting console socket",
+        ));
+    }
+    Ok(0)
+}
+
+/// How a prepared process waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// For a later `start`.
+    AtTheDoor,
+    /// For this very call.
+    ForUs,
+}
+
+/// A prepared container.
+pub(super) struct Made {
+    pub(super) process: Prepared,
+    pub(super) container: Container,
+    pub(super) plan: Plan,
+}
+
+/// Prepares the container of a bundle; nothing is left of it when that fails.
+pub(super) fn make(call: &Call<'_>, id: &str, wait: Wait) -> Result<Made, CliError> {
+    let bundle = bundle_of(call)?;
+    let spec = runtime_spec::load(&bundle)?;
+    let reservation = Reservation::make(call.global, id)?;
+    let directory = call.global.container(id);
+    let wish = wish(call, id, &bundle, &directory)?;
+    let plan = decide::plan(&spec, &wish)?;
+    check_profile(&plan)?;
+    let group = make_group(call.global, &plan)?;
+    let door = record::door(&directory);
+    let made = bundle::create(
+        &plan,
+        group.as_ref(),
+        (wait == Wait::AtTheDoor).then_some(door.as_path()),
+    );
+    let finish = |process: &Prepared| {
+        if let Some(socket) = call.given.last("console-socket") {
+            process.hand_over_terminal(Path::new(socket))?;
+        }
+        let record = Record {
+            pid: process.pid,
+            start_time: record::start_time(process.pid)?,
+            created: jiff::Timestamp::now().to_string(),
+            rootfs: plan.root.lower[0].clone(),
+            cgroup: group.as_ref().map(|_| plan.cgroup.clone()),
+            owner: kernel::process::effective_uid(),
+            hooks: plan.hooks.clone(),
+        };
+        record::save(&directory, &record, Some(&bundle.join("config.json")))?;
+        if let Some(path) = call.given.last("pid-file") {
+            write_pid(Path::new(path), process.pid)?;
+        }
+        Ok(record)
+    };
+    let finished = match made {
+        Ok(process) => match finish(&process) {
+            Ok(record) => Ok((process, record)),
+            Err(e) => {
+                process.end();
+                Err(e)
+            }
+        },
+        Err(refusal) => Err(refusal.into()),
+    };
+    match finished {
+        Ok((process, record)) => {
+            reservation.keep();
+            let container = Container {
+                id: id.to_owned(),
+                directory,
+                record,
+            };
+            log::debug(call.global, &format!("container {id} is created"));
+            Ok(Made {
+                process,
+                container,
+                plan,
+            })
+        }
+        Err(e) => {
+            // The first error is worth more than those of the tidying.
+            if let Some(group) = &group {
+                let _ = group.kill();
+                let _ = group.remove();
+            }
+            let _ = bundle::run_hooks(&plan.hooks, &plan.hooks.poststop, "stopped", None);
+            Err(e)
+        }
+    }
+}
+
+fn bundle_of(call: &Call<'_>) -> Result<PathBuf, CliError> {
+    let path = PathBuf::from(call.given.last("bundle").unwrap_or("."));
+    path.canonicalize().map_err(|source| CliError::File {
+        what: "find",
+        path,
+        source,
+    })
+}
+
+fn wish(call: &Call<'_>, id: &str, bundle: &Path, directory: &Path) -> Result<Wish, CliError> {
+    Ok(Wish {
+        id: id.to_owned(),
+        bundle: bundle.to_owned(),
+        directory: directory.to_owned(),
+        entrance: if call.given.is_on("no-pivot") {
+            Entrance::Chroot
+        } else {
+            Entrance::Pivot
+        },
+        passed: passed(call)?,
+        keyring: if call.given.is_on("no-new-keyring") {
+            Keyring::Inherited
+        } else {
+            Keyring::New
+        },
+    })
+}
+
+/// How many descriptors beyond the three are passed on.
+pub(super) fn passed(call: &Call<'_>) -> Result<u32, CliError> {
+    let text = call.given.last("preserve-fds").unwrap_or("0");
+    text.parse().map_err(|_| CliError::BadValue {
+        flag: "preserve-fds".to_owned(),
+        value: text.to_owned(),
+    })
+}
+
+/// A profile that nothing would enforce is an error: whoever names one relies on it.
+fn check_profile(plan: &Plan) -> Result<(), CliError> {
+    match &plan.process.apparmor {
+        Some(name) if !apparmor::enabled() => Err(no_apparmor(name)),
+        _ => Ok(()),
+    }
+}
+
+/// The kernel does not enforce what was asked for.
+pub(super) fn no_apparmor(profile: &str) -> CliError {
+    CliError::State(format!(
+        "apparmorProfile {profile:?}: this kernel does not confine by AppArmor"
+    ))
+}
+
+/// Makes the group; where the caller may not, and asked for no limit, there is none.
+fn make_group(global: &Global, plan: &Plan) -> Result<Option<Cgroup>, CliError> {
+    let failed = |source| CliError::Kernel {
+        what: "cannot create the container's cgroup",
+        source,
+    };
+    let layout = Layout::detect().map_err(failed)?;
+    let group = Cgroup::new(&layout, &plan.cgroup);
+    match group.create() {
+        Ok(()) => Ok(Some(group)),
+        Err(e)
+            if global.rootless
+                && plan.resources == crate::runtime::request::Resources::default() =>
+        {
+            log::debug(global, &format!("no cgroup: {e}"));
+            let _ = group.remove();
+            Ok(None)
+        }
+        Err(e) => {
+            let _ = group.remove();
+            Err(failed(e))
+        }
+    }
+}
+
+/// Written whole or not at all: whoever waits for the file reads a number.
+pub(super) fn write_pid(path: &Path, pid: u32) -> Result<(), CliError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}"));
+    std::fs::write(&beside, pid.to_string())
+        .and_then(|()| std::fs::rename(&beside, path))
+        .map_err(|source| CliError::File {
+            what: "write",
+            path: path.to_owned(),
+            source,
+        })
+}
