@@ -146,21 +146,32 @@ fn confined() -> Result<(), String> {
     let place = Place::new("confined");
     let file = place.path("profile");
     std::fs::write(&file, text).unwrap();
-    let parser = std::process::Command::new("apparmor_parser").arg("-r").arg(&file).status();
+    let parser = std::process::Command::new("apparmor_parser")
+        .arg("-r")
+        .arg(&file)
+        .status();
     if !parser.is_ok_and(|status| status.success()) {
         return Err("it needs apparmor_parser (package apparmor)".to_owned());
     }
     let line = "cat /proc/self/attr/current; touch /etc/new || echo denied";
-    let profile = |config: &mut Value| config["process"]["apparmorProfile"] = "quai-oci-test".into();
+    let profile =
+        |config: &mut Value| config["process"]["apparmorProfile"] = "quai-oci-test".into();
     let done = place.sh(line, profile);
-    assert_eq!(done.out, "quai-oci-test (enforce)\ndenied\n", "{}", done.err);
+    assert_eq!(
+        done.out, "quai-oci-test (enforce)\ndenied\n",
+        "{}",
+        done.err
+    );
     place.configure("exec sleep 600", profile);
     place.create(&[]);
     place.ok(&["start"]);
     let mut command = place.runtime();
     command.args(["exec", &place.id, "cat", "/proc/self/attr/current"]);
     let output = command.output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "quai-oci-test (enforce)\n");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "quai-oci-test (enforce)\n"
+    );
     let done = place.sh("true", |config| {
         config["process"]["apparmorProfile"] = "no-such-profile".into();
     });
