@@ -12,6 +12,8 @@ pub mod logs;
 pub mod network;
 pub mod oci;
 pub mod oci_cli;
+pub mod registry;
+pub mod registry_server;
 pub mod roles;
 pub mod runtime;
 pub mod stage;

@@ -12,6 +12,7 @@ mod error;
 mod local;
 mod machine;
 mod progress;
+mod registry_role;
 mod router;
 mod routes;
 mod session;
@@ -34,6 +35,8 @@ enum Role {
     Runtime,
     /// The parent of one container.
     Shim,
+    /// A registry of one's own.
+    Registry,
     /// The images a platform offers, in a store that machines only read.
     Catalogue,
     /// The checks of one exercise on one machine.
@@ -72,6 +75,7 @@ impl Role {
             Some("docker") => Self::Docker,
             Some("runtime") => Self::Runtime,
             Some("shim") => Self::Shim,
+            Some("registry") => Self::Registry,
             Some("catalogue") => Self::Catalogue,
             Some("watcher") => Self::Watcher,
             Some("doctor") => Self::Doctor,
@@ -94,6 +98,7 @@ fn main() -> ExitCode {
         Role::Docker => engine::cli::main(words),
         Role::Runtime => engine::oci_cli::main(words),
         Role::Shim => engine::roles::shim::run(),
+        Role::Registry => registry_role::run(words),
         Role::Catalogue => catalogue::run(words),
         Role::Watcher => watcher::run(words),
         Role::Doctor => tools::doctor::run(&words),

@@ -126,3 +126,28 @@ fn a_process_beyond_its_memory_is_killed_and_said_to_be() {
         "true"
     );
 }
+
+#[test]
+fn a_device_that_was_not_given_can_be_made_and_not_used() {
+    let test = "a_device_that_was_not_given_can_be_made_and_not_used";
+    tests::skip!(test, unless: Loop);
+    let Some(engine) = engine(test) else {
+        return;
+    };
+    // Whom to ask for a loop device: opening it alone does nothing.
+    let look = "mknod /tmp/loops c 10 237 && head -c 0 /tmp/loops; echo $?; head -c 1 /dev/zero >/dev/null; echo $?";
+    let refused = engine.stdout(&["run", "--rm", "busybox", "sh", "-c", look]);
+    assert_eq!(refused.split_whitespace().collect::<Vec<_>>(), ["1", "0"]);
+    let rule = [
+        "run",
+        "--rm",
+        "--device-cgroup-rule",
+        "c 10:237 r",
+        "busybox",
+        "sh",
+        "-c",
+        look,
+    ];
+    let allowed = engine.stdout(&rule);
+    assert_eq!(allowed.split_whitespace().collect::<Vec<_>>(), ["0", "0"]);
+}

@@ -9,6 +9,7 @@
 
 pub mod apparmor;
 pub mod beneath;
+pub mod bpf;
 pub mod capability;
 pub mod cgroup;
 pub mod child;

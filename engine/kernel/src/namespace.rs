@@ -94,6 +94,13 @@ fn open_path(path: &str) -> Result<OwnedFd, SysError> {
     Ok(unsafe { OwnedFd::from_raw_fd(ret) })
 }
 
+/// Whether this process is in the user namespace that the kernel started with; see linux/proc_ns.h.
+pub fn is_initial_user() -> Result<bool, SysError> {
+    const PROC_USER_INIT_INO: u64 = 0xEFFF_FFFD;
+    let own = i32::try_from(std::process::id()).expect("a pid is an int");
+    Ok(inode(own, "user")? == PROC_USER_INIT_INO)
+}
+
 /// The number that identifies a namespace: the inode of its file.
 pub fn inode(pid: i32, name: &str) -> Result<u64, SysError> {
     use std::os::unix::fs::MetadataExt;

@@ -38,6 +38,7 @@ impl From<DaemonError> for ApiError {
         let status = match error.kind() {
             ErrorKind::NotModified => StatusCode::NOT_MODIFIED,
             ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+            ErrorKind::Unauthorized => StatusCode::UNAUTHORIZED,
             ErrorKind::Forbidden => StatusCode::FORBIDDEN,
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::Conflict => StatusCode::CONFLICT,

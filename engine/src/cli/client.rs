@@ -195,6 +195,9 @@ impl Client {
         if let Some(kind) = kind {
             request = request.header(CONTENT_TYPE, kind);
         }
+        if let Some(auth) = query.registry_auth() {
+            request = request.header("X-Registry-Auth", auth);
+        }
         request
             .body(body)
             .expect("paths are percent-encoded, so the request is well formed")

@@ -14,6 +14,7 @@ mod help;
 
 mod client;
 mod context;
+mod credentials;
 mod download;
 mod messages;
 mod upload;

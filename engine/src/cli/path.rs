@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 pub(crate) struct Query {
     text: String,
     separator: char,
+    /// `X-Registry-Auth`, when the request moves an image.
+    registry_auth: Option<String>,
 }
 
 impl Query {
@@ -20,6 +22,7 @@ impl Query {
         Self {
             text,
             separator: '?',
+            registry_auth: None,
         }
     }
 
@@ -44,6 +47,19 @@ impl Query {
     /// Adds `key=1` when `wanted`: what a switch on the command line means in a query.
     pub(crate) fn with_switch(self, key: &str, wanted: bool) -> Self {
         if wanted { self.with(key, "1") } else { self }
+    }
+
+    /// Adds who we are at the registry that the request is about.
+    pub(crate) fn with_registry_auth(self, registry_auth: Option<String>) -> Self {
+        Self {
+            registry_auth,
+            ..self
+        }
+    }
+
+    /// Who we are at the registry that the request is about.
+    pub(crate) fn registry_auth(&self) -> Option<&str> {
+        self.registry_auth.as_deref()
     }
 
     /// The whole, as it stands in a request.

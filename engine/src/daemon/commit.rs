@@ -12,7 +12,7 @@ use crate::oci::{Digest, EmptyObject, ImageConfig, LayerFormat, RunConfig};
 use crate::store::{Packed, pack};
 
 use super::container::{ContainerRecord, State};
-use super::pull::ProgressSink;
+use super::progress::ProgressSink;
 use super::{Daemon, DaemonError};
 
 /// What a client asks of a commit.

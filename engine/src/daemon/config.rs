@@ -68,6 +68,8 @@ struct ConfigFile {
     log_driver: Option<String>,
     log_opts: BTreeMap<String, String>,
     live_restore: Option<bool>,
+    max_concurrent_downloads: Option<usize>,
+    max_concurrent_uploads: Option<usize>,
 }
 
 /// The configuration of a running engine.
@@ -95,6 +97,10 @@ pub struct Config {
     pub log_level: String,
     /// Options of the default log driver.
     pub log_opts: BTreeMap<String, String>,
+    /// Layers that are pulled at once.
+    pub max_concurrent_downloads: usize,
+    /// Layers that are pushed at once.
+    pub max_concurrent_uploads: usize,
 }
 
 /// An address to listen on.
@@ -249,6 +255,11 @@ impl Config {
             pidfile: args.pidfile.or(file.pidfile),
             log_level: if debug { "debug".into() } else { level },
             log_opts: file.log_opts,
+            max_concurrent_downloads: file
+                .max_concurrent_downloads
+                .filter(|n| *n > 0)
+                .unwrap_or(3),
+            max_concurrent_uploads: file.max_concurrent_uploads.filter(|n| *n > 0).unwrap_or(5),
         })
     }
 }

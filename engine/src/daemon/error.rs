@@ -3,6 +3,7 @@
 use crate::image::{AddError, ArchiveError, BadReference, ImageError};
 use crate::network::NetworkError;
 use crate::network::ipam::IpamError;
+use crate::registry::RegistryError;
 use crate::runtime::client::ShimError;
 use crate::runtime::handshake::{Refusal, RefusalKind};
 use crate::runtime::launch::LaunchError;
@@ -46,6 +47,9 @@ pub enum DaemonError {
     /// The image cannot be made.
     #[error(transparent)]
     Add(#[from] AddError),
+    /// A registry did not give or take it.
+    #[error(transparent)]
+    Registry(#[from] Box<RegistryError>),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -90,6 +94,8 @@ pub enum ErrorKind {
     NotModified,
     /// 400.
     Invalid,
+    /// 401.
+    Unauthorized,
     /// 403.
     Forbidden,
     /// 404.
@@ -143,11 +149,19 @@ impl DaemonError {
             Self::Forbidden(_) => ErrorKind::Forbidden,
             Self::NotModified(_) => ErrorKind::NotModified,
             Self::Unsupported(_) => ErrorKind::Unsupported,
+            Self::Registry(error) if error.is_unauthorized() => ErrorKind::Unauthorized,
+            Self::Registry(error) if error.is_not_found() => ErrorKind::NotFound,
             Self::Launch(LaunchError::Plan(_)) => ErrorKind::Invalid,
             Self::Launch(LaunchError::Refused(refusal)) => refusal_kind(refusal),
             Self::Shim(ShimError::Refused(refusal)) => refusal_kind(refusal),
             _ => ErrorKind::Failed,
         }
+    }
+}
+
+impl From<RegistryError> for DaemonError {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(Box::new(error))
     }
 }
 

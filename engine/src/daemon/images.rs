@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::api::types::{
     ContainerConfig, Empty, GraphDriver, HealthConfig, HistoryEntry, ImageInspect, ImageMetadata,
-    ImageSummary, RootFs, SearchResult,
+    ImageSummary, RootFs,
 };
 use crate::image::{Image, Reference, Selector, history, images_of, name_image};
 use crate::oci::{Digest, RunConfig};
@@ -308,31 +308,6 @@ impl Daemon {
                 daemon.tell_image("load", &image.id, &image.id.to_string(), &image);
             }
             Ok(())
-        })
-        .await
-    }
-
-    /// Images of the catalogue whose name holds the term.
-    pub async fn search(self: &Arc<Self>, term: &str) -> Result<Vec<SearchResult>, DaemonError> {
-        let term = term.to_owned();
-        self.block(move |daemon| {
-            let Some(catalogue) = daemon.store.catalogue() else {
-                return Ok(Vec::new());
-            };
-            let names = catalogue.tags().all()?.into_keys();
-            let mut found: Vec<_> = names
-                .filter_map(|name| Reference::parse(&name).ok())
-                .map(|name| name.familiar_name())
-                .filter(|name| name.contains(&term))
-                .collect();
-            found.dedup();
-            let result = |name: String| SearchResult {
-                is_official: !name.contains('/'),
-                description: "in the catalogue of this platform".into(),
-                name,
-                ..SearchResult::default()
-            };
-            Ok(found.into_iter().map(result).collect())
         })
         .await
     }

@@ -40,7 +40,11 @@ mod links;
 mod network_files;
 mod network_record;
 mod networks;
+mod progress;
 mod pull;
+mod push;
+mod reach;
+mod registries;
 mod system;
 mod volume_seed;
 mod volumes;
@@ -56,7 +60,9 @@ pub use images::IMAGE_FILTERS;
 pub use inspect::Sizes;
 pub use list::{LIST_FILTERS, ListOptions};
 pub use logs::{LogLine, LogOptions};
-pub use pull::ProgressSink;
+pub use progress::ProgressSink;
+pub use pull::{PullRequest, PulledTags};
+pub use push::PushRequest;
 pub use remove::RemoveOptions;
 pub use stop::WaitCondition;
 pub use system::{API_VERSION, EVENT_FILTERS, MIN_API_VERSION, event_matches, parse_time};
@@ -67,6 +73,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use kernel::lock::FileLock;
 
+use crate::registry::Settings;
 use crate::runtime::launch::Paths;
 use crate::stage::Stage;
 use crate::store::{Records, Store};
@@ -89,6 +96,8 @@ pub struct Daemon {
     networks: network_record::Networks,
     /// One change of image names at a time.
     naming: tokio::sync::Mutex<()>,
+    /// How registries are reached.
+    registries: Settings,
     _lock: FileLock,
 }
 
@@ -124,11 +133,19 @@ impl Daemon {
         }
         let executable =
             std::env::current_exe().map_err(DaemonError::io("find the engine's own executable"))?;
+        let stage = config
+            .stage_pid
+            .map_or(Stage::Host, |pid| Stage::Inner { pid });
+        let registries = Settings::parse(
+            &config.registry_mirrors,
+            &config.insecure_registries,
+            root_of(&stage),
+        )
+        .map_err(|error| DaemonError::Invalid(error.to_string()))?;
         Ok(Self {
             id: load_id(&root.join("engine-id"))?,
-            stage: config
-                .stage_pid
-                .map_or(Stage::Host, |pid| Stage::Inner { pid }),
+            stage,
+            registries,
             paths: Paths {
                 exec_root: exec_root.clone(),
                 executable,
@@ -160,10 +177,14 @@ impl Daemon {
 
     /// The folder that clients' paths are resolved in: the root of the machine, or of this host.
     fn machine_root(&self) -> PathBuf {
-        match self.stage {
-            Stage::Host => PathBuf::from("/"),
-            Stage::Inner { pid } => PathBuf::from(format!("/proc/{pid}/root")),
-        }
+        root_of(&self.stage)
+    }
+}
+
+fn root_of(stage: &Stage) -> PathBuf {
+    match stage {
+        Stage::Host => PathBuf::from("/"),
+        Stage::Inner { pid } => PathBuf::from(format!("/proc/{pid}/root")),
     }
 }
 

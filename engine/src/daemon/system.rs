@@ -134,7 +134,7 @@ impl Daemon {
             index_server_address: "https://index.docker.io/v1/".into(),
             registry_config: serde_json::json!({
                 "InsecureRegistryCIDRs": ["127.0.0.0/8"],
-                "IndexConfigs": {},
+                "IndexConfigs": self.index_configs(),
                 "Mirrors": self.config.registry_mirrors,
             }),
             n_cpu: std::thread::available_parallelism()
@@ -152,6 +152,18 @@ impl Daemon {
             security_options: security_options(),
             ..Info::default()
         }
+    }
+
+    /// How the registries are reached that the configuration names.
+    fn index_configs(&self) -> serde_json::Value {
+        let mut all = serde_json::Map::new();
+        let one = |name: &str, secure, official, mirrors: &[String]| serde_json::json!({ "Name": name, "Mirrors": mirrors, "Secure": secure, "Official": official });
+        let default = one("docker.io", true, true, &self.config.registry_mirrors);
+        all.insert("docker.io".to_owned(), default);
+        for host in &self.config.insecure_registries {
+            all.insert(host.clone(), one(host, false, false, &[]));
+        }
+        all.into()
     }
 
     /// What takes how much space.

@@ -48,20 +48,50 @@ pub fn add_layer(
     archive: impl Read,
     expected: Option<&Digest>,
 ) -> Result<AddedLayer, AddError> {
+    let expected = Expected {
+        diff_id: expected,
+        blob: None,
+    };
+    add_expected_layer(store, parent, archive, expected)
+}
+
+/// The digests that an archive must have; one that is not known is not compared.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Expected<'a> {
+    /// Of the uncompressed archive.
+    pub diff_id: Option<&'a Digest>,
+    /// Of the archive as it comes.
+    pub blob: Option<&'a Digest>,
+}
+
+/// As [`add_layer`], and refuses an archive whose packed form is another than `expected`.
+pub fn add_expected_layer(
+    store: &Store,
+    parent: Option<&Digest>,
+    archive: impl Read,
+    expected: Expected<'_>,
+) -> Result<AddedLayer, AddError> {
     let mut archive = BufReader::with_capacity(1 << 18, archive);
     let format = LayerFormat::detect(archive.fill_buf().map_err(AddError::Read)?);
     let tee = Tee(Rc::new(RefCell::new(Copying {
         from: archive,
         to: Some(store.blobs().writer()?),
+        passed: 0,
     })));
     let plain: Box<dyn Read> = match format {
         LayerFormat::Tar => Box::new(tee.clone()),
-        LayerFormat::Gzip => Box::new(flate2::read::MultiGzDecoder::new(tee.clone())),
-        LayerFormat::Zstd => Box::new(zstd::Decoder::new(tee.clone()).map_err(AddError::Read)?),
+        LayerFormat::Gzip => Box::new(Bounded::new(
+            &tee,
+            flate2::bufread::MultiGzDecoder::new(buffered(&tee)),
+        )),
+        LayerFormat::Zstd => {
+            let plain = zstd::Decoder::with_buffer(buffered(&tee)).map_err(AddError::Read)?;
+            Box::new(Bounded::new(&tee, plain))
+        }
     };
     let mut stored = None;
-    let layer = store.layers().add(parent, plain, expected, || {
-        let (digest, size) = tee.finish()?;
+    let layer = store.layers().add(parent, plain, expected.diff_id, || {
+        let (digest, size) = tee.finish(expected.blob)?;
         stored = Some((digest.clone(), size));
         Ok(digest)
     })?;
@@ -196,6 +226,57 @@ struct Tee<R>(Rc<RefCell<Copying<R>>>);
 struct Copying<R> {
     from: R,
     to: Option<BlobWriter>,
+    passed: u64,
+}
+
+fn buffered<R: Read>(tee: &Tee<R>) -> BufReader<Tee<R>> {
+    BufReader::with_capacity(1 << 16, tee.clone())
+}
+
+/// A layer may always become this large, however small its archive is.
+const FREE_BYTES: u64 = 1 << 30;
+/// Beyond that, this many bytes for each one of the archive: real layers stay below twenty.
+const MOST_RATIO: u64 = 100;
+
+/// An archive that unpacks to absurdly much.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the archive is a decompression bomb: {packed} bytes of it became more than {plain}, and no layer may grow more than \
+     {MOST_RATIO}-fold beyond {FREE_BYTES} bytes"
+)]
+struct Bomb {
+    packed: u64,
+    plain: u64,
+}
+
+/// The plain form of an archive, which must stay in proportion to what has been read of it.
+struct Bounded<P, R> {
+    plain: P,
+    count: u64,
+    tee: Tee<R>,
+}
+
+impl<P, R> Bounded<P, R> {
+    fn new(tee: &Tee<R>, plain: P) -> Self {
+        Self {
+            plain,
+            count: 0,
+            tee: tee.clone(),
+        }
+    }
+}
+
+impl<P: Read, R> Read for Bounded<P, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.plain.read(buffer)?;
+        self.count += count as u64;
+        let packed = self.tee.0.borrow().passed;
+        if self.count > FREE_BYTES + packed.saturating_mul(MOST_RATIO) {
+            let plain = self.count;
+            return Err(io::Error::other(Bomb { packed, plain }));
+        }
+        Ok(count)
+    }
 }
 
 impl<R> Clone for Tee<R> {
@@ -206,11 +287,11 @@ impl<R> Clone for Tee<R> {
 
 impl<R: Read> Tee<R> {
     /// Reads what is left of the archive and gives the blob its name.
-    fn finish(&self) -> Result<(Digest, u64), StoreError> {
+    fn finish(&self, expected: Option<&Digest>) -> Result<(Digest, u64), StoreError> {
         let read = |source| StoreError::io("read", std::path::Path::new("the archive"), source);
         io::copy(&mut self.clone(), &mut io::sink()).map_err(read)?;
         let writer = self.0.borrow_mut().to.take().expect("finished once");
-        writer.commit(None)
+        writer.commit(expected)
     }
 }
 
@@ -218,6 +299,7 @@ impl<R: Read> Read for Tee<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut copying = self.0.borrow_mut();
         let count = copying.from.read(buffer)?;
+        copying.passed += count as u64;
         if let Some(to) = &mut copying.to {
             to.write_all(&buffer[..count])?;
         }

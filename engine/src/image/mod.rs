@@ -7,10 +7,15 @@ mod change;
 mod history;
 mod reference;
 mod resolve;
+mod transfer;
 
-pub use add::{AddError, AddedLayer, NewImage, add_image, add_layer, name_image, scratch_config};
+pub use add::{
+    AddError, AddedLayer, Expected, NewImage, add_expected_layer, add_image, add_layer, name_image,
+    scratch_config,
+};
 pub use archive::{ArchiveError, load, save};
 pub use change::{BadChange, apply_change};
 pub use history::history;
 pub use reference::{BadReference, Reference, Selector};
 pub use resolve::{Image, ImageError, images_of};
+pub use transfer::pack_for_transfer;

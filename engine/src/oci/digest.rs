@@ -108,6 +108,36 @@ impl Hasher {
     }
 }
 
+/// A reader that computes the digest of what passes.
+#[derive(Debug)]
+pub struct HashingReader<R> {
+    inner: R,
+    hasher: Hasher,
+}
+
+impl<R> HashingReader<R> {
+    /// Nothing has passed yet.
+    pub fn new(inner: R) -> Self {
+        Self {
+            inner,
+            hasher: Hasher::default(),
+        }
+    }
+
+    /// The digest of what has passed.
+    pub fn finish(self) -> Digest {
+        self.hasher.finish()
+    }
+}
+
+impl<R: std::io::Read> std::io::Read for HashingReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
 /// Chain ids of a stack of layers, lowest first: `C(n) = sha256(C(n-1) + " " + D(n))`.
 ///
 /// A chain id names a layer together with everything below it; see the OCI image specification, "Layer ChainID".

@@ -5,11 +5,17 @@
 //! fields that only Docker writes (`Healthcheck`, `OnBuild`, `Shell`).
 
 mod digest;
+mod document;
 mod image_config;
 mod manifest;
+mod platform;
 pub mod runtime_spec;
 
-pub use digest::{BadDigest, Digest, Hasher, chain_ids};
+pub use digest::{BadDigest, Digest, Hasher, HashingReader, chain_ids};
+pub use document::{
+    BadDocument, DOCKER_LIST, DOCKER_MANIFEST, Document, Index, IndexEntry, OCI_INDEX, OCI_MANIFEST,
+};
 pub use image_config::{EmptyObject, History, ImageConfig, RootFs, RunConfig};
 pub use manifest::{LayerFormat, manifest_of};
 pub use oci_spec::image::{Descriptor, ImageManifest, MediaType};
+pub use platform::{BadPlatform, Platform};

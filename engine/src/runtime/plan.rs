@@ -96,7 +96,10 @@ impl Plan {
     /// Decides: pure, so its tests need no privilege.
     pub fn of(request: &RunRequest, stage: &Stage, directory: &Path) -> Result<Self, PlanError> {
         check_id(&request.id)?;
-        let (sources, steps) = mounts::plan(request)?;
+        let (sources, mut steps) = mounts::plan(request)?;
+        if matches!(stage, Stage::Inner { .. }) {
+            mounts::show_no_more_of_sysfs(&mut steps);
+        }
         Ok(Self {
             id: request.id.clone(),
             directory: directory.to_owned(),

@@ -112,6 +112,17 @@ impl Layers {
         self.get(&chain)
     }
 
+    /// Lets a layer's record name another packing of its archive; a layer of the catalogue keeps its own.
+    pub fn set_blob(&self, chain: &Digest, blob: &Digest) -> Result<(), StoreError> {
+        let mut record = match self.get(chain) {
+            Err(StoreError::NoLayer { .. }) => return Ok(()),
+            found => found?.record,
+        };
+        record.blob = blob.clone();
+        let bytes = serde_json::to_vec_pretty(&record).expect("records are plain data");
+        write_atomically(&self.dir.join(chain.hex()).join("layer.json"), &bytes)
+    }
+
     /// Removes a layer; one that is gone is no error.
     pub fn remove(&self, chain: &Digest) -> Result<(), StoreError> {
         // Renamed first: a layer is whole or it is not there.

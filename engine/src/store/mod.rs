@@ -7,6 +7,7 @@
 
 mod blob;
 mod error;
+mod holds;
 mod layer;
 mod overlay;
 mod pack;
@@ -19,6 +20,7 @@ mod usage;
 
 pub use blob::{BlobWriter, Blobs};
 pub use error::StoreError;
+pub use holds::Held;
 pub use layer::{Layer, LayerRecord, Layers};
 pub use overlay::OverlayPlan;
 pub use pack::{PackError, Packed, pack, pack_entry};
@@ -41,6 +43,7 @@ pub struct Store {
     layers: Layers,
     tags: Tags,
     catalogue: Option<Box<Store>>,
+    holds: holds::Holds,
 }
 
 impl Store {
@@ -67,6 +70,7 @@ impl Store {
             tags: Tags::new(dir.join("tags.json")),
             dir,
             catalogue: None,
+            holds: holds::Holds::default(),
         })
     }
 
@@ -131,6 +135,11 @@ impl Store {
             || self
                 .catalogue()
                 .is_some_and(|catalogue| catalogue.has_layer(chain))
+    }
+
+    /// Keeps blobs and layers (chain ids) from being collected before a name refers to them.
+    pub fn hold(&self, digests: impl IntoIterator<Item = Digest>) -> Held {
+        self.holds.hold(digests.into_iter().collect())
     }
 
     /// Keeps other processes from changing this store until the guard is dropped.

@@ -26,6 +26,11 @@ impl Store {
         let _lock = self.lock()?;
         let (mut blobs, mut layers) = (BTreeSet::new(), keep.clone());
         for (name, manifest_digest) in self.tags().all()? {
+            // A name pulled by the digest of an index keeps that index.
+            blobs.extend(
+                name.split_once('@')
+                    .and_then(|(_, digest)| digest.parse().ok()),
+            );
             match self.reachable(&manifest_digest) {
                 Ok((documents, chains)) => {
                     blobs.extend(documents);
@@ -41,7 +46,7 @@ impl Store {
             .layers()
             .list()?
             .into_iter()
-            .filter(|chain| !layers.contains(chain))
+            .filter(|chain| !layers.contains(chain) && !self.holds.has(chain))
         {
             report.bytes += self
                 .layers()
@@ -54,7 +59,7 @@ impl Store {
             .blobs()
             .list()?
             .into_iter()
-            .filter(|digest| !blobs.contains(digest))
+            .filter(|digest| !blobs.contains(digest) && !self.holds.has(digest))
         {
             self.blobs().remove(&digest)?;
             report.blobs.push(digest);

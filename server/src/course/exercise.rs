@@ -5,6 +5,7 @@ use std::path::Path;
 
 use labs::exercise::variables::{choose, fill};
 use labs::exercise::{Exercise, Value};
+use web::messages::say;
 
 use super::fault::Fault;
 use super::highlight::escape;
@@ -38,7 +39,7 @@ impl Tp {
             .map_err(|problem| Fault::from(&problem))?;
         let exercise = source.exercise;
         if exercise.id != id {
-            let cause = format!("the id is {:?}, its folder says {id:?}", exercise.id);
+            let cause = say("fault.id", &[("id", &exercise.id), ("folder", id)]);
             return Err(Fault::at(file, 2, cause));
         }
         let marked = |text: &str| {

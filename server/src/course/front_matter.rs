@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use web::messages::say;
+
 use super::fault::Fault;
 
 /// The head of a module's index or of a course page.
@@ -34,11 +36,7 @@ pub(crate) fn split<'a>(file: &str, text: &'a str) -> Result<Parts<'a>, Fault> {
         .strip_prefix("---\n")
         .or_else(|| text.strip_prefix("---\r\n"))
     else {
-        return Err(Fault::at(
-            file,
-            1,
-            "the file does not begin with a line ---",
-        ));
+        return Err(Fault::at(file, 1, say("problem.no-front-matter", &[])));
     };
     let mut offset = 0;
     for line in rest.split_inclusive('\n') {
@@ -51,18 +49,14 @@ pub(crate) fn split<'a>(file: &str, text: &'a str) -> Result<Parts<'a>, Fault> {
         }
         offset += line.len();
     }
-    Err(Fault::at(
-        file,
-        1,
-        "the front matter has no closing line ---",
-    ))
+    Err(Fault::at(file, 1, say("fault.no-closing-line", &[])))
 }
 
 /// Reads the head of a page.
 pub(crate) fn head(file: &str, parts: &Parts<'_>) -> Result<Head, Fault> {
     let head: Head = parse(file, parts)?;
     if head.title.trim().is_empty() {
-        return Err(Fault::at(file, parts.yaml_line, "the title is empty"));
+        return Err(Fault::at(file, parts.yaml_line, say("fault.no-title", &[])));
     }
     Ok(head)
 }
@@ -71,11 +65,11 @@ pub(crate) fn head(file: &str, parts: &Parts<'_>) -> Result<Head, Fault> {
 pub(crate) fn parse<T: DeserializeOwned>(file: &str, parts: &Parts<'_>) -> Result<T, Fault> {
     serde_saphyr::from_str(parts.yaml).map_err(|error| {
         let line = error.location().map_or(0, |at| at.line() as usize);
-        let cause = error.without_snippet().to_string();
+        let message = error.without_snippet().to_string();
         Fault::at(
             file,
             (parts.yaml_line + line).saturating_sub(1).max(1),
-            cause,
+            say("problem.yaml", &[("message", &message)]),
         )
     })
 }

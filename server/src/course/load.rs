@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use web::messages::say;
+
 use super::catalogue::{Course, Module, Step, StepBody};
 use super::exercise::Tp;
 use super::fault::Fault;
@@ -25,7 +27,7 @@ pub(crate) fn load(source: &Source) -> Result<Course, SourceError> {
     for (folder, content) in folders(&source.files()?) {
         match Name::parse(&folder) {
             Ok(name) if modules.iter().any(|(known, _)| known.slug == name.slug) => {
-                let cause = format!("another module is called {:?}", name.slug);
+                let cause = say("fault.module-twice", &[("name", &name.slug)]);
                 course.faults.push(Fault::new(&folder, cause));
             }
             Ok(name) => modules.push((name, content)),
@@ -72,7 +74,7 @@ impl Reader<'_> {
         let assets = format!("/cours/{}/assets", name.slug);
         let index = match &content.index {
             Some(path) => self.page(path, &assets),
-            None => Err(Fault::new(&folder, "index.md is missing")),
+            None => Err(Fault::new(&folder, say("fault.no-index", &[]))),
         };
         let (title, summary, body) = index.unwrap_or_else(|fault| {
             faults.push(fault);
@@ -117,7 +119,7 @@ impl Reader<'_> {
     ) {
         match Name::parse(stem) {
             Ok(name) if steps.iter().any(|step| step.name.slug == name.slug) => {
-                let cause = format!("another step of this module is called {:?}", name.slug);
+                let cause = say("fault.step-twice", &[("name", &name.slug)]);
                 faults.push(Fault::new(&self.source.shown(path), cause));
             }
             Ok(name) => steps.push(read(name)),
@@ -182,13 +184,13 @@ impl Reader<'_> {
         let bytes = self
             .source
             .read(path)
-            .ok_or_else(|| Fault::new(&shown, "the file cannot be read"))?;
+            .ok_or_else(|| Fault::new(&shown, say("fault.unreadable", &[])))?;
         let text = std::str::from_utf8(&bytes).map_err(|error| {
             let line = 1 + bytes[..error.valid_up_to()]
                 .iter()
                 .filter(|b| **b == b'\n')
                 .count();
-            Fault::at(&shown, line, "this is not UTF-8 text")
+            Fault::at(&shown, line, say("fault.not-text", &[]))
         })?;
         Ok(text.to_owned())
     }
@@ -208,7 +210,7 @@ fn wrong_links(course: &mut Course) {
             let inside = path.starts_with('/');
             let relative = !inside && !path.is_empty() && !link.contains(':');
             if (inside && !known.contains(path)) || relative {
-                wrong.push(Fault::new(&at, format!("the link {link} leads nowhere")));
+                wrong.push(Fault::new(&at, say("fault.link", &[("link", link)])));
             }
         }
     };

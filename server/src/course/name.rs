@@ -13,7 +13,7 @@ pub(crate) struct Name {
 
 /// A name that is not `NN-slug`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not NN-slug: two digits, a hyphen, then lower-case letters, digits and hyphens")]
+#[error("{}", web::messages::say("fault.name", &[("name", .0)]))]
 pub(crate) struct NameError(String);
 
 impl Name {

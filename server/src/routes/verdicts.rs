@@ -2,8 +2,9 @@
 
 use labs::exercise::Value;
 use labs::protocol::Report;
-use labs::verdict::{Mismatch, Reason, Verdict};
+use labs::verdict::{Doubt, Mismatch, Reason, Verdict};
 use serde::Serialize;
+use web::messages::say;
 use web::phrases;
 
 use crate::machine::pool::MachineState;
@@ -110,11 +111,34 @@ fn item(verdict: &Verdict) -> (ItemState, Vec<phrases::Why>) {
             };
             (state, reasons.iter().filter_map(why).collect())
         }
-        Verdict::Undetermined { doubt } => {
-            let why = phrases::undetermined(&doubt.to_string());
-            (ItemState::Undetermined, vec![why])
-        }
+        Verdict::Undetermined { doubt } => (
+            ItemState::Undetermined,
+            vec![phrases::undetermined(&why_not(doubt))],
+        ),
     }
+}
+
+/// Why the platform cannot tell.
+fn why_not(doubt: &Doubt) -> String {
+    match doubt {
+        Doubt::Unreadable { what, why } => say("doubt.unreadable", &[("what", what), ("why", why)]),
+        Doubt::Engine { why } => say("doubt.engine", &[("why", why)]),
+        Doubt::Disagreement { engine, kernel } => say(
+            "doubt.disagreement",
+            &[("engine", engine), ("kernel", kernel)],
+        ),
+    }
+}
+
+/// A verdict in the words that the page shows; nothing for what is green or waits for another.
+pub(crate) fn sentences(verdict: &Verdict) -> Vec<String> {
+    let lines = item(verdict).1.into_iter();
+    lines
+        .map(|why| {
+            why.explain
+                .map_or(why.line.clone(), |said| format!("{} ({said})", why.line))
+        })
+        .collect()
 }
 
 fn why(reason: &Reason) -> Option<phrases::Why> {
@@ -163,7 +187,7 @@ fn machine(state: &MachineState) -> PageMessage {
     };
     PageMessage::Machine {
         state: name,
-        text: web::messages::say(&format!("machine.{name}"), &[]),
+        text: say(&format!("machine.{name}"), &[]),
         why,
     }
 }

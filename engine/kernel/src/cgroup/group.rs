@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{Layout, Limit, Setting, Version};
+use super::{Layout, Limit, Setting, Version, devices};
 use crate::error::SysError;
 use crate::process::{self, Signal};
 
@@ -105,11 +105,18 @@ impl Cgroup {
     }
 
     /// Sets limits; a controller that is not mounted is an error.
+    ///
+    /// A list of devices on version 2 needs the rights that bpf(2) asks for in the initial user namespace.
     pub fn limit(&self, limits: &[Limit]) -> Result<(), SysError> {
         limits.iter().try_for_each(|limit| self.limit_one(limit))
     }
 
     fn limit_one(&self, limit: &Limit) -> Result<(), SysError> {
+        if let (Limit::Devices(rules), None, Some(unified)) =
+            (limit, self.layout.of("devices"), self.layout.unified())
+        {
+            return devices::attach(&unified.mount.join(&self.path), rules);
+        }
         let unsupported = |why| {
             let source = Error::new(ErrorKind::Unsupported, why);
             SysError::io("cgroup limit", source).on(format!("{limit:?}"))

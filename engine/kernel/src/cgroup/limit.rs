@@ -1,6 +1,6 @@
 //! Limits, and which controller enforces each: pure, so that a plan can be shown.
 
-use super::Version;
+use super::{DeviceRule, Version};
 
 /// What a group may use at most.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,10 +76,6 @@ pub enum Limit {
     /// Devices that may be used; all others may not.
     Devices(Vec<DeviceRule>),
 }
-
-/// One line of a list of allowed devices, such as `c 1:3 rwm`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeviceRule(pub String);
 
 /// What of a block device is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,14 +4,16 @@
 //! [`Layout`] says what is mounted where; a [`Cgroup`] is the same relative path in every
 //! hierarchy of a layout.
 
+mod devices;
 mod group;
 mod layout;
 mod limit;
 mod oom;
 mod setting;
 
+pub use devices::DeviceRule;
 pub use group::Cgroup;
 pub use layout::{Hierarchy, Layout, Version};
-pub use limit::{DeviceRule, Limit, Rate};
+pub use limit::{Limit, Rate};
 pub use oom::OomWatch;
 pub use setting::Setting;

@@ -10,17 +10,13 @@ use crate::api::body::json_lines;
 use crate::api::error::ApiError;
 use crate::api::query::Query;
 use crate::api::types::{ErrorDetail, Progress};
-use crate::daemon::{DaemonError, Filters, Force, IMAGE_FILTERS, ProgressSink};
+use crate::daemon::{DaemonError, Filters, Force, IMAGE_FILTERS};
 
 use super::Shared;
 
 pub(super) async fn list(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {
     let filters = Filters::parse(query.get("filters"), &IMAGE_FILTERS)?;
     Ok(Json(daemon.list_images(filters).await?).into_response())
-}
-
-pub(super) async fn search(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {
-    Ok(Json(daemon.search(query.get("term").unwrap_or_default()).await?).into_response())
 }
 
 pub(super) async fn prune(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {
@@ -40,19 +36,7 @@ pub(super) async fn create(
     if let Some(source) = query.get("fromSrc") {
         return super::archives::import(daemon, source, &query, request).await;
     }
-    let Some(name) = query.get("fromImage") else {
-        return Err(ApiError::bad_request("fromImage or fromSrc is missing"));
-    };
-    let reference = daemon
-        .pullable(name, query.get("tag").unwrap_or_default())
-        .await?;
-    let (sink, progress) = ProgressSink::new();
-    tokio::spawn(async move {
-        if let Err(error) = daemon.pull(reference, sink.clone()).await {
-            sink.send(failure(&error));
-        }
-    });
-    Ok(progress_lines(progress))
+    super::registry::pull(daemon, &query, request.headers()).await
 }
 
 /// A progress stream as a body.
@@ -103,10 +87,9 @@ pub(super) async fn act(
                 .await?;
             Ok(StatusCode::CREATED.into_response())
         }
-        Some((name, "push")) => Err(DaemonError::Unsupported(format!(
-            "push of {name}: registries over the network"
-        ))
-        .into()),
+        Some((name, "push")) => {
+            super::registry::push(daemon, name, &query, request.headers()).await
+        }
         None if path == "load" => super::archives::load(daemon, &query, request).await,
         _ => Err(ApiError::page_not_found()),
     }

@@ -6,6 +6,7 @@ mod exec;
 mod files;
 mod images;
 mod networks;
+mod registry;
 mod streams;
 mod system;
 mod volumes;
@@ -30,7 +31,8 @@ pub(crate) fn router(daemon: Arc<Daemon>) -> Router {
         .route("/info", get(system::info))
         .route("/events", get(system::events))
         .route("/system/df", get(system::disk_usage))
-        .route("/auth", post(system::auth));
+        .route("/auth", post(registry::auth))
+        .route("/distribution/{*path}", get(registry::distribution));
     let containers = Router::new()
         .route("/containers/json", get(containers::list))
         .route("/containers/create", post(containers::create))
@@ -66,7 +68,7 @@ pub(crate) fn router(daemon: Arc<Daemon>) -> Router {
     let images = Router::new()
         .route("/images/json", get(images::list))
         .route("/images/create", post(images::create))
-        .route("/images/search", get(images::search))
+        .route("/images/search", get(registry::search))
         .route("/images/prune", post(images::prune))
         // Image names hold slashes, so the verb is the last part of what is caught.
         .route(

@@ -7,11 +7,10 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::api::body::{JsonBody, json_lines};
+use crate::api::body::json_lines;
 use crate::api::error::ApiError;
 use crate::api::query::Query;
-use crate::api::types::AuthConfig;
-use crate::daemon::{API_VERSION, DaemonError, EVENT_FILTERS, Filters, event_matches, parse_time};
+use crate::daemon::{API_VERSION, EVENT_FILTERS, Filters, event_matches, parse_time};
 
 use super::Shared;
 
@@ -82,17 +81,4 @@ pub(super) async fn events(State(daemon): Shared, query: Query) -> Result<Respon
 /// This engine does not build yet, so there is no cache to empty.
 pub(super) async fn prune_build_cache() -> Response {
     Json(serde_json::json!({ "CachesDeleted": null, "SpaceReclaimed": 0 })).into_response()
-}
-
-/// There is no registry over the network yet, so there is nobody to log in to.
-pub(super) async fn auth(JsonBody(auth): JsonBody<AuthConfig>) -> Result<Response, ApiError> {
-    let server = if auth.serveraddress.is_empty() {
-        "the default registry".to_owned()
-    } else {
-        auth.serveraddress
-    };
-    Err(DaemonError::Unsupported(format!(
-        "logging in to {server}: registries over the network"
-    ))
-    .into())
 }

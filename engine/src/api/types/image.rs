@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{ContainerConfig, GraphDriver};
+use crate::oci::{Digest, Platform};
 
 /// One line of `GET /images/json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -124,6 +125,42 @@ pub struct ImageDeleted {
     /// An image or layer that is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted: Option<String>,
+}
+
+/// Answer of `GET /distribution/{name}/json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct DistributionInspect {
+    /// The document that the name leads to.
+    pub descriptor: DistributionDescriptor,
+    /// What the image is for.
+    pub platforms: Vec<Platform>,
+}
+
+/// A document of a registry. Its keys are camel case in Docker's API.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DistributionDescriptor {
+    /// What it is.
+    pub media_type: String,
+    /// Its name.
+    pub digest: String,
+    /// Its bytes.
+    pub size: u64,
+}
+
+impl DistributionInspect {
+    /// An answer out of what a registry said.
+    pub fn new(media_type: &str, digest: &Digest, size: u64, platforms: Vec<Platform>) -> Self {
+        Self {
+            descriptor: DistributionDescriptor {
+                media_type: media_type.to_owned(),
+                digest: digest.to_string(),
+                size,
+            },
+            platforms,
+        }
+    }
 }
 
 /// One line of `GET /images/search`. Its keys are lower case in Docker's API.

@@ -255,4 +255,16 @@ pub struct AuthConfig {
     pub password: String,
     /// Registry.
     pub serveraddress: String,
+    /// A token that stands for both.
+    pub identitytoken: String,
+}
+
+/// Answer of `POST /auth`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct AuthAnswer {
+    /// For people.
+    pub status: String,
+    /// A token that stands for the password from now on.
+    pub identity_token: String,
 }

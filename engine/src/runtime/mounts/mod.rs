@@ -15,7 +15,7 @@ pub(crate) use apply::{
 };
 pub(crate) use bound::{clone, lines as id_lines};
 pub(crate) use overlay::mount_root;
-pub(crate) use plan::{MASKED, READ_ONLY, absolute, links, plan};
+pub(crate) use plan::{MASKED, READ_ONLY, absolute, links, plan, show_no_more_of_sysfs};
 pub use step::{
     Attributes, Bound, Content, Flag, Node, NodeKind, Propagation, Reach, Source, Step, Way,
 };

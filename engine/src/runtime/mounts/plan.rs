@@ -136,6 +136,19 @@ pub(crate) fn plan(request: &RunRequest) -> Result<(Vec<PathBuf>, Vec<Step>), Pl
     Ok((sources, steps))
 }
 
+/// Makes `/sys` read-only: in a stage it is, for everybody, and the kernel lets nobody mount one that shows or allows
+/// more than those that are there; see mount_namespaces(7) and `mount_too_revealing` in fs/namespace.c.
+pub(crate) fn show_no_more_of_sysfs(steps: &mut [Step]) {
+    for step in steps {
+        if let Step::Mount { kind, flags, .. } = step
+            && kind == "sysfs"
+            && !flags.contains(&ReadOnly)
+        {
+            flags.push(ReadOnly);
+        }
+    }
+}
+
 /// The links in every `/dev`.
 pub(crate) fn links() -> [Step; 6] {
     LINKS.map(|(to, path)| Step::Link {

@@ -72,7 +72,7 @@ fn usual(capabilities: Set) -> Result<Vec<u8>, FilterError> {
     if let Some(program) = lock().get(&capabilities.0) {
         return Ok(program.clone());
     }
-    let program = join(&[allow_list(capabilities)?, refused_arguments()?]);
+    let program = join(&[allow_list(capabilities, &[])?, refused_arguments()?]);
     lock().insert(capabilities.0, program.clone());
     Ok(program)
 }
@@ -101,9 +101,10 @@ pub(crate) fn programs(joined: &[u8]) -> Vec<&[u8]> {
     found
 }
 
-fn allow_list(capabilities: Set) -> Result<Vec<u8>, FilterError> {
+/// Of the usual filter the program that lists which calls may be made with these capabilities, and `also` these.
+pub fn allow_list(capabilities: Set, also: &[&str]) -> Result<Vec<u8>, FilterError> {
     let mut filter = new_filter(ScmpAction::Errno(EPERM))?;
-    for name in table::ALLOWED.iter().chain(narrow::ALLOWED) {
+    for name in table::ALLOWED.iter().chain(narrow::ALLOWED).chain(also) {
         allow(&mut filter, name, &[])?;
     }
     let has = |name: &str| Set::of(name).is_some_and(|set| capabilities.holds(set));

@@ -6,6 +6,7 @@ use labs::exercise::Exercise;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
+use web::messages::say;
 
 use super::spawn::HelperSocket;
 use super::verbs::{Done, Failure, Listed, Listing, Reply, Start, Verb};
@@ -100,9 +101,9 @@ async fn exchange(line: Arc<Mutex<BufReader<UnixStream>>>, verb: Verb) -> std::i
 
 fn broken(error: &dyn std::error::Error) -> MachineError {
     Failure {
-        what: "the helper does not answer".into(),
+        what: say("machine.failed-to.answer", &[]),
         why: error.to_string(),
-        remedy: "stop `quai local` and start it again; machines go on meanwhile".into(),
+        remedy: say("machine.remedy.answer", &[]),
     }
     .into()
 }

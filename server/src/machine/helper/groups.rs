@@ -60,10 +60,7 @@ impl Groups {
             limits.memory + ROOM_MEMORY,
             limits.pids + ROOM_PIDS,
         ))?;
-        if self.machine.version("devices").is_some() {
-            self.machine.limit(&[Limit::Devices(devices())])?;
-        }
-        Ok(())
+        self.machine.limit(&[Limit::Devices(devices())])
     }
 
     /// Makes the children and moves the keeper into `outer`, which frees the machine's group to

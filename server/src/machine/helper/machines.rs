@@ -52,19 +52,6 @@ pub(super) enum MachineFault {
     Groups(#[source] SysError),
 }
 
-impl MachineFault {
-    /// What to do about it.
-    pub(super) fn remedy(&self) -> &'static str {
-        match self {
-            Self::Start(error) => error.remedy(),
-            Self::Range(RangeError::Full { .. }) => "remove machines with `quai down --purge`",
-            Self::Uplink(_) => "start `quai local` with `--network closed`",
-            Self::StillThere => "try again in a moment",
-            _ => "run `quai doctor`, which says what this host lacks",
-        }
-    }
-}
-
 /// How long dying processes may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 

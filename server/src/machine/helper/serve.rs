@@ -10,12 +10,13 @@ use std::process::ExitCode;
 use kernel::lock::FileLock;
 use kernel::poll::{self, Interest};
 use kernel::process;
+use web::messages::say;
 
+use super::cause;
 use super::machines::{MachineFault, Machines};
 use super::owner::Owner;
 use super::verbs::{Done, Failure, Reply, Verb};
 use crate::machine::data::DataDir;
-use crate::machine::identity::MachineId;
 use crate::machine::stage::story;
 
 /// Longest request.
@@ -110,18 +111,17 @@ fn answer(machines: &mut Machines, line: &[u8]) -> Reply {
         Ok(verb) => verb,
         Err(error) => {
             return Reply::Error(Failure {
-                what: "the request is not understood".into(),
+                what: say("machine.failed-to.understand", &[]),
                 why: error.to_string(),
-                remedy: "start the same version of `quai` again".into(),
+                remedy: say("machine.remedy.understand", &[]),
             });
         }
     };
     match obey(machines, &verb) {
         Ok(done) => Reply::Ok(done),
         Err(error) => {
-            let failure = describe(&verb, &error);
-            eprintln!("helper: {}: {}", failure.what, failure.why);
-            Reply::Error(failure)
+            eprintln!("helper: {verb:?}: {}", story(&error));
+            Reply::Error(cause::failure(&verb, &error))
         }
     }
 }
@@ -135,20 +135,4 @@ fn obey(machines: &mut Machines, verb: &Verb) -> Result<Done, MachineFault> {
         Verb::List => machines.list()?,
     };
     Ok(Done { machines })
-}
-
-fn describe(verb: &Verb, error: &MachineFault) -> Failure {
-    let named = |word: &str, id: &MachineId| format!("cannot {word} the machine {id}");
-    let what = match verb {
-        Verb::Start(wish) => named("start", &wish.id),
-        Verb::Reset(wish) => named("reset", &wish.id),
-        Verb::Stop { id } => named("stop", id),
-        Verb::Delete { id } => named("delete", id),
-        Verb::List => "cannot list the machines".into(),
-    };
-    Failure {
-        what,
-        why: story(error),
-        remedy: error.remedy().into(),
-    }
 }

@@ -55,21 +55,6 @@ pub(super) enum StartError {
     Uplink(#[from] UplinkError),
 }
 
-impl StartError {
-    /// What to do about it.
-    pub(super) fn remedy(&self) -> &'static str {
-        match self {
-            Self::Image { .. } | Self::Store(_) => "run script/images, which makes the base images",
-            Self::Disk(DiskError::NoSpace { .. }) => {
-                "free some space there, or remove machines with `quai down --purge`"
-            }
-            Self::Disk(DiskError::Format { .. }) => "install the Debian package e2fsprogs",
-            Self::Uplink(_) => "start `quai local` with `--network closed`",
-            _ => "run `quai doctor`, which says what this host lacks",
-        }
-    }
-}
-
 /// A machine that runs.
 pub(super) struct Started {
     pub(super) keeper: Child,

@@ -38,7 +38,7 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => {
             let why = story(&error);
             eprintln!("machine-init: {why}");
-            let _ = channel.send(&FromInit::Failed { why });
+            let _ = channel.send(&FromInit::Failed { why, errno: 0 });
             ExitCode::FAILURE
         }
     }

@@ -4,11 +4,10 @@
 //! belongs to the outer stage, and it is not dumpable: the learner's root can neither trace it nor
 //! open its descriptors. It builds the learner's root (`root`), then starts shells when the keeper
 //! asks (`serve`, `shell`) and reaps. `confine` takes away what no exercise needs: capabilities, and
-//! system calls (`filter`).
+//! system calls (`machine/filter.rs`).
 
 mod confine;
 mod enter;
-mod filter;
 mod root;
 mod serve;
 mod shell;

@@ -14,7 +14,7 @@ use kernel::pty::WindowSize;
 use kernel::signal::Inbox;
 
 use super::confine::{self, ConfineError};
-use super::shell;
+use super::shell::{self, ShellError};
 use super::wire::{FromInit, FromKeeper};
 use crate::machine::channel::Channel;
 use crate::machine::stage::story;
@@ -140,30 +140,36 @@ impl Init {
             }
             FromKeeper::Run { argv } => self.program(channel, &argv),
         };
-        if let Err(why) = answered {
-            let _ = channel.send(&FromInit::Failed { why });
+        if let Err(error) = answered {
+            let _ = channel.send(&FromInit::Failed {
+                why: story(&error),
+                errno: error.errno(),
+            });
         }
     }
 
-    fn terminal(&mut self, channel: &Channel, size: WindowSize) -> Result<(), String> {
-        let terminal = shell::on_terminal(self.terminals.as_fd(), size).map_err(|e| story(&e))?;
+    fn terminal(&mut self, channel: &Channel, size: WindowSize) -> Result<(), ShellError> {
+        let terminal = shell::on_terminal(self.terminals.as_fd(), size)?;
         let descriptors = [terminal.master.as_fd(), terminal.child.pidfd.as_fd()];
-        opened(channel, &descriptors)
+        opened(channel, &descriptors);
+        Ok(())
     }
 
-    fn program(&mut self, channel: &Channel, argv: &[String]) -> Result<(), String> {
-        let (exit, tell) = process::pipe().map_err(|e| story(&e))?;
-        let piped = shell::piped(argv).map_err(|e| story(&e))?;
+    fn program(&mut self, channel: &Channel, argv: &[String]) -> Result<(), ShellError> {
+        let (exit, tell) = process::pipe()?;
+        let piped = shell::piped(argv)?;
         self.waiting.insert(piped.child.pid, tell);
         opened(
             channel,
             &[piped.input.as_fd(), piped.output.as_fd(), exit.as_fd()],
-        )
+        );
+        Ok(())
     }
 }
 
-fn opened(channel: &Channel, descriptors: &[BorrowedFd<'_>]) -> Result<(), String> {
-    channel
-        .send_with(&FromInit::Opened, descriptors)
-        .map_err(|e| story(&e))
+fn opened(channel: &Channel, descriptors: &[BorrowedFd<'_>]) {
+    // A keeper that does not take it is gone, which the next wait finds out.
+    if let Err(error) = channel.send_with(&FromInit::Opened, descriptors) {
+        eprintln!("machine-init: {}", story(&error));
+    }
 }

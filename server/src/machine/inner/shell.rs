@@ -15,8 +15,18 @@ use kernel::signal;
 pub(super) enum ShellError {
     #[error(transparent)]
     Kernel(#[from] SysError),
-    #[error("{0}")]
-    NotExecuted(String),
+    #[error("{why}")]
+    NotExecuted { errno: i32, why: String },
+}
+
+impl ShellError {
+    /// What the kernel answered; 0 when it was not asked.
+    pub(super) fn errno(&self) -> i32 {
+        match self {
+            Self::Kernel(error) => error.source.raw_os_error().unwrap_or(0),
+            Self::NotExecuted { errno, .. } => *errno,
+        }
+    }
 }
 
 /// A shell on a terminal.
@@ -73,9 +83,10 @@ pub(super) fn on_terminal(
 pub(super) fn piped(argv: &[String]) -> Result<Piped, ShellError> {
     let words: Option<Vec<CString>> = argv.iter().map(|w| CString::new(w.as_str()).ok()).collect();
     let Some(words) = words.filter(|words| !words.is_empty()) else {
-        return Err(ShellError::NotExecuted(
-            "no program is named, or a word has a NUL".into(),
-        ));
+        return Err(ShellError::NotExecuted {
+            errno: 0,
+            why: "no program is named, or a word has a NUL".into(),
+        });
     };
     let (their_input, input) = process::pipe()?;
     let (output, their_output) = process::pipe()?;
@@ -105,7 +116,8 @@ fn spawn(become_program: impl FnOnce() -> SysError) -> Result<Child, ShellError>
                 Ok(()) => become_program(),
                 Err(e) => e,
             };
-            let _ = std::fs::File::from(tell).write_all(error.to_string().as_bytes());
+            let errno = error.source.raw_os_error().unwrap_or(0);
+            let _ = write!(std::fs::File::from(tell), "{errno} {error}");
             process::exit(127)
         }
     };
@@ -113,10 +125,12 @@ fn spawn(become_program: impl FnOnce() -> SysError) -> Result<Child, ShellError>
     let mut why = String::new();
     // The end comes when the exec closes the pipe; a failure to read is as good as an end.
     let _ = std::fs::File::from(failure).read_to_string(&mut why);
-    if why.is_empty() {
-        Ok(child)
-    } else {
-        Err(ShellError::NotExecuted(why))
+    match why.split_once(' ') {
+        None => Ok(child),
+        Some((errno, why)) => Err(ShellError::NotExecuted {
+            errno: errno.parse().unwrap_or(0),
+            why: why.into(),
+        }),
     }
 }
 

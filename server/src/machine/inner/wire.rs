@@ -64,5 +64,7 @@ pub(crate) enum FromInit {
     Failed {
         /// What and why.
         why: String,
+        /// What the kernel answered; 0 when it was not asked.
+        errno: i32,
     },
 }

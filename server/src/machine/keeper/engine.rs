@@ -11,6 +11,7 @@ use kernel::namespace::{self, Namespaces};
 use kernel::process::{self, Exit, Forked, Parent, Program, Signal};
 use kernel::signal;
 
+use crate::machine::filter::{self, FilterError, Whose};
 use crate::machine::stage::story;
 
 /// After it ended, it rests this long before a connection may start it again.
@@ -97,9 +98,23 @@ fn spawn(stage: i32, socket: BorrowedFd<'_>) -> Result<i32, SysError> {
     }
 }
 
-fn execute(stage: i32, socket: BorrowedFd<'_>, executable: BorrowedFd<'_>) -> SysError {
+/// Why the engine was not executed.
+#[derive(Debug, thiserror::Error)]
+enum ExecuteError {
+    #[error(transparent)]
+    Kernel(#[from] SysError),
+    #[error("its containers cannot be confined")]
+    Filter(#[from] FilterError),
+}
+
+fn execute(stage: i32, socket: BorrowedFd<'_>, executable: BorrowedFd<'_>) -> ExecuteError {
     if let Err(e) = signal::reset_all().and_then(|()| same_clocks(stage)) {
-        return e;
+        return e.into();
+    }
+    // The engine does nothing that a container of its may not: all of them inherit the machine's filter, the
+    // privileged too.
+    if let Err(e) = filter::load(Whose::Containers) {
+        return e.into();
     }
     let stage = std::ffi::CString::new(stage.to_string()).expect("a number has no NUL");
     let argv = [
@@ -123,7 +138,7 @@ fn execute(stage: i32, socket: BorrowedFd<'_>, executable: BorrowedFd<'_>) -> Sy
         c"HOME=/".into(),
     ];
     let plan = [(0, 0), (1, 1), (2, 2), (socket.as_raw_fd(), 3)];
-    process::execute_with(Program::Open(executable), &argv, &env, &plan)
+    process::execute_with(Program::Open(executable), &argv, &env, &plan).into()
 }
 
 /// Its containers inherit the clocks of the machine, which its root then may enter.

@@ -19,9 +19,9 @@ pub(crate) struct Shell {
     pub(crate) pidfd: OwnedFd,
 }
 
-/// Why no shell could be started, as one sentence for the learner's teacher.
+/// Why no shell could be started: one French sentence for the page.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot start a shell: {0}")]
+#[error("{0}")]
 pub(crate) struct NoShell(pub(crate) String);
 
 /// Whether the loop goes on.

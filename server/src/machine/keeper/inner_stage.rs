@@ -1,5 +1,6 @@
 //! The inner stage as the keeper holds it: its PID 1, the channel to it, and its docker socket.
 
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use kernel::fs::Access;
 use kernel::namespace::{self, IdMap, Namespaces};
 use kernel::process::{self, Child, Forked, Parent, Patience, Program, Signal};
 use kernel::signal;
+use web::messages::say;
 
 use super::household::{NoShell, Shell};
 use super::outer::{self, OuterError};
@@ -39,8 +41,17 @@ pub(super) enum InnerError {
     Kernel(#[from] SysError),
     #[error(transparent)]
     Outer(#[from] OuterError),
-    #[error("{0}")]
-    Failed(String),
+    #[error("{why}")]
+    Failed { why: String, errno: i32 },
+}
+
+impl InnerError {
+    fn ours(why: impl Into<String>) -> Self {
+        Self::Failed {
+            why: why.into(),
+            errno: 0,
+        }
+    }
 }
 
 /// A program in the machine, with its pipes.
@@ -97,18 +108,14 @@ impl InnerStage {
         ours.send(&FromKeeper::Build { nameservers })?;
         let (message, mut descriptors) = ours.receive_any()?;
         let (FromInit::Init { pid }, Some(pidfd)) = (checked(message)?, descriptors.pop()) else {
-            return Err(InnerError::Failed(
-                "the inner stage spoke out of order".into(),
-            ));
+            return Err(InnerError::ours("the inner stage spoke out of order"));
         };
         // The inner group may only give controllers once the process that entered has left it.
         process::wait(entrant.pidfd.as_fd(), Patience::Wait)?;
         ours.send(&FromKeeper::Go)?;
         let (message, mut descriptors) = ours.receive_any()?;
         let (FromInit::Ready, Some(docker)) = (checked(message)?, descriptors.pop()) else {
-            return Err(InnerError::Failed(
-                "the inner stage spoke out of order".into(),
-            ));
+            return Err(InnerError::ours("the inner stage spoke out of order"));
         };
         Ok(Self {
             init: Child { pid, pidfd },
@@ -124,7 +131,7 @@ impl InnerStage {
             cols: size.cols(),
             rows: size.rows(),
         };
-        let [master, pidfd] = self.ask(&request).map_err(|e| NoShell(story(&e)))?;
+        let [master, pidfd] = self.ask(&request).map_err(|e| no_shell(&e))?;
         Ok(Shell { master, pidfd })
     }
 
@@ -148,9 +155,7 @@ impl InnerStage {
         self.channel.send(request)?;
         let (message, descriptors) = self.channel.receive_any()?;
         let FromInit::Opened = checked(message)? else {
-            return Err(InnerError::Failed(
-                "the inner stage spoke out of order".into(),
-            ));
+            return Err(InnerError::ours("the inner stage spoke out of order"));
         };
         let received = descriptors.len();
         descriptors.try_into().map_err(|_| {
@@ -160,6 +165,23 @@ impl InnerStage {
             })
         })
     }
+}
+
+/// Why there is no shell, for who waits for one.
+fn no_shell(error: &InnerError) -> NoShell {
+    let why = story(error);
+    eprintln!("keeper: no shell: {why}");
+    let errno = match error {
+        InnerError::Failed { errno, .. } => *errno,
+        _ => 0,
+    };
+    let key = match std::io::Error::from_raw_os_error(errno).kind() {
+        ErrorKind::NotFound | ErrorKind::PermissionDenied => "missing",
+        ErrorKind::StorageFull => "terminals",
+        ErrorKind::WouldBlock | ErrorKind::OutOfMemory => "processes",
+        _ => "other",
+    };
+    NoShell(say(&format!("machine.no-shell.{key}"), &[("why", &why)]))
 }
 
 fn become_init(channel: &Channel, executable: &OwnedFd) -> SysError {
@@ -185,13 +207,13 @@ fn expect(channel: &Channel, wanted: impl Fn(&FromInit) -> bool) -> Result<(), I
     if wanted(&message) {
         Ok(())
     } else {
-        Err(InnerError::Failed(format!("unexpected {message:?}")))
+        Err(InnerError::ours(format!("unexpected {message:?}")))
     }
 }
 
 fn checked(message: FromInit) -> Result<FromInit, InnerError> {
     match message {
-        FromInit::Failed { why } => Err(InnerError::Failed(why)),
+        FromInit::Failed { why, errno } => Err(InnerError::Failed { why, errno }),
         other => Ok(other),
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use kernel::poll::Interest;
 use kernel::pty;
+use web::messages::say;
 
 use super::household::{Household, Shell};
 use super::ring::{self, Ring};
@@ -275,7 +276,7 @@ impl Terminal {
             return None;
         }
         self.life = Life::Impossible;
-        Some(impossible("the shell ends as soon as it starts"))
+        Some(impossible(&say("machine.no-shell.ends", &[])))
     }
 
     /// Tries again for ever, because the machine below may come back; says so once.

@@ -30,7 +30,7 @@ pub(crate) trait Launcher: Send + Sync {
     fn list(&self) -> Answer<Vec<MachineId>>;
 }
 
-/// What failed, why, what to do: written by the helper.
+/// What failed, why, what to do: in French, for the page.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}: {why}")]
 pub(crate) struct MachineError {
@@ -40,18 +40,6 @@ pub(crate) struct MachineError {
     pub(crate) why: String,
     /// What to do.
     pub(crate) remedy: String,
-}
-
-impl MachineError {
-    /// The helper's words as the cause of a sentence that learners can act on.
-    fn in_french(self) -> Self {
-        tracing::error!(error = %self, remedy = self.remedy, "the helper refused");
-        Self {
-            why: self.to_string(),
-            what: web::messages::say("machine.error.what", &[]),
-            remedy: web::messages::say("machine.error.remedy", &[]),
-        }
-    }
 }
 
 /// Where a machine stands.
@@ -204,7 +192,10 @@ impl Pool {
     }
 
     async fn settle(&self, id: &MachineId, answer: Answer<()>) -> Result<(), MachineError> {
-        let done = answer.await.map_err(MachineError::in_french);
+        let done = answer.await;
+        if let Err(error) = &done {
+            tracing::error!(%error, remedy = error.remedy, "the helper refused");
+        }
         self.set(
             id,
             match &done {

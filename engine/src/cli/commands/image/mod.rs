@@ -10,6 +10,7 @@ mod import;
 mod inspect;
 mod load;
 pub(crate) mod prune;
+mod push;
 mod save;
 mod search;
 
@@ -24,6 +25,7 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &ls::COMMAND,
     &prune::COMMAND,
     &pull::COMMAND,
+    &push::COMMAND,
     &rm::COMMAND,
     &save::COMMAND,
     &search::COMMAND,

@@ -6,6 +6,7 @@ use hyper::Method;
 
 use crate::cli::client::Payload;
 use crate::cli::commands::{Command, Operands};
+use crate::cli::credentials;
 use crate::cli::error::CliError;
 use crate::cli::flags::{Flag, Matches, Order};
 use crate::cli::format::progress::{Progress, Screen};
@@ -41,7 +42,8 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     if matches.on("all-tags") {
         let query = Query::new(&["images", "create"])
             .with("fromImage", name)
-            .with_some("platform", matches.text("platform"));
+            .with_some("platform", matches.text("platform"))
+            .with_registry_auth(credentials::header_for(name)?);
         return show(session, &query, Loudness::Output).await.map(|()| 0);
     }
     let loudness = if matches.on("quiet") {
@@ -80,7 +82,8 @@ pub(crate) async fn pull(
     let query = Query::new(&["images", "create"])
         .with("fromImage", parsed.name)
         .with_some("tag", parsed.version)
-        .with_some("platform", platform);
+        .with_some("platform", platform)
+        .with_registry_auth(credentials::header_for(name)?);
     show(session, &query, loudness).await
 }
 

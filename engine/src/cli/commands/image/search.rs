@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::cli::Session;
 use crate::cli::commands::{Command, Operands};
+use crate::cli::credentials;
 use crate::cli::error::CliError;
 use crate::cli::flags::{Flag, Matches, Order};
 use crate::cli::format::{Listing, Row};
@@ -47,7 +48,8 @@ const LISTING: Listing = Listing {
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let query = Query::new(&["images", "search"])
         .with("term", &matches.operands[0])
-        .with_some("limit", matches.text("limit"));
+        .with_some("limit", matches.text("limit"))
+        .with_registry_auth(credentials::header_for(&matches.operands[0])?);
     let answer = session
         .client
         .get(&filters::add(query, matches.all("filter"))?)

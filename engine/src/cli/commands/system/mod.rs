@@ -5,6 +5,7 @@ mod events;
 mod info;
 mod inspect;
 mod login;
+mod logout;
 mod prune;
 pub(crate) mod version;
 
@@ -18,8 +19,8 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &events::COMMAND,
     &info::COMMAND,
     &inspect::COMMAND,
-    &login::LOGIN,
-    &login::LOGOUT,
+    &login::COMMAND,
+    &logout::COMMAND,
     &prune::COMMAND,
     &version::COMMAND,
 ];

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use labs::exercise::{Exercise, Value};
 use labs::verdict::{Reason, Verdict};
 use serde_json::json;
+use web::messages::say;
 
 use super::machine::{Machine, ProofError};
 use super::script::{self, Ran};
 use super::verdicts::{Said, Verdicts};
+use crate::routes::verdicts::sentences;
 
 /// How long a machine is left alone to be found unsolved.
 const UNTOUCHED: Duration = Duration::from_millis(2500);
@@ -155,34 +157,32 @@ fn wait(verdicts: &Verdicts, patience: Duration, done: impl Fn(&Said) -> bool) {
 
 /// What is not as the case wants it.
 fn wrong(case: &Case, exercise: &Exercise, said: &Said, ran: &Ran) -> Option<String> {
+    let wrong =
+        |key: &str, values: &[(&str, &str)]| Some(say(&format!("content.wrong.{key}"), values));
     if said.rounds == 0 {
-        return Some(format!("the watcher said nothing: {:?}", said.errors));
+        return wrong("silent", &[("why", &said.errors.join("; "))]);
     }
     match ran.status {
         Some(0) => {}
-        Some(status) => return Some(format!("the script ended with status {status}")),
-        None => return Some("the script did not end, or holds its output open".into()),
+        Some(status) => return wrong("status", &[("status", &status.to_string())]),
+        None => return wrong("endless", &[]),
     }
-    let doubt = said
-        .verdicts
-        .iter()
-        .find(|(_, v)| matches!(v, Verdict::Undetermined { .. }));
-    if let Some((id, Verdict::Undetermined { doubt })) = doubt {
-        return Some(format!("{id} is undetermined: {doubt}"));
+    let doubt =
+        |(_, verdict): &(&String, &Verdict)| matches!(verdict, Verdict::Undetermined { .. });
+    if let Some((id, verdict)) = said.verdicts.iter().find(doubt) {
+        return wrong("undetermined", &[("check", id), ("why", &brief(verdict))]);
     }
     match case {
-        Case::Untouched => said
-            .solved
-            .then(|| "it is solved before it is begun".into()),
-        Case::Solution(_) if said.solved => None,
-        Case::Solution(_) => {
+        Case::Untouched if said.solved => wrong("solved", &[]),
+        Case::Solution(_) if !said.solved => {
             let red = said.verdicts.iter().filter(|(_, v)| **v != Verdict::Pass);
-            let red: Vec<String> = red.map(|(id, v)| format!("{id}: {}", brief(v))).collect();
-            Some(format!("not green: {}", red.join("; ")))
+            let red: Vec<String> = red.map(|(id, v)| format!("{id} : {}", brief(v))).collect();
+            wrong("red", &[("checks", &red.join(" ; "))])
         }
+        Case::Untouched | Case::Solution(_) => None,
         Case::CounterExample { check, .. } => {
             if said.verdicts.get(check) == Some(&Verdict::Pass) {
-                return Some(format!("{check} is green"));
+                return wrong("green", &[("check", check)]);
             }
             let needed = needed(exercise, check);
             let mut red: Vec<&String> = needed
@@ -192,8 +192,8 @@ fn wrong(case: &Case, exercise: &Exercise, said: &Said, ran: &Ran) -> Option<Str
             // The cause is the one that does not itself wait for another.
             red.sort_by_key(|id| said.verdicts.get(*id).is_some_and(waits));
             let red = *red.first()?;
-            let verdict = said.verdicts.get(red).map(brief).unwrap_or_default();
-            Some(format!("{check} is red only because {red} is: {verdict}"))
+            let why = said.verdicts.get(red).map(brief).unwrap_or_default();
+            wrong("waits", &[("check", check), ("other", red), ("why", &why)])
         }
     }
 }
@@ -223,5 +223,9 @@ fn waits(verdict: &Verdict) -> bool {
 }
 
 fn brief(verdict: &Verdict) -> String {
-    serde_json::to_string(verdict).unwrap_or_default()
+    let sentences = sentences(verdict);
+    if sentences.is_empty() {
+        return say("content.wrong.waiting", &[]);
+    }
+    sentences.join(", ")
 }

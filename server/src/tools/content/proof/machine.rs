@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use labs::exercise::{Exercise, Problem};
 use tokio::runtime::Runtime;
+use web::messages::say;
 
 use crate::course::source::SourceError;
 use crate::machine::data::DataDir;
@@ -23,22 +24,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProofError {
     /// The course cannot be read.
-    #[error("cannot read the course")]
+    #[error("{}", say("content.cannot.course", &[]))]
     Course(#[source] SourceError),
     /// An exercise is malformed.
-    #[error("an exercise is malformed: run `quai content check`")]
+    #[error("{}", say("content.cannot.exercise", &[]))]
     Exercise(#[source] Problem),
     /// No such exercise.
-    #[error("no exercise has the id {0:?}")]
+    #[error("{}", say("content.cannot.find", &[("id", .0)]))]
     NoExercise(String),
     /// The report cannot be written.
-    #[error("cannot write the report")]
+    #[error("{}", say("content.cannot.report", &[]))]
     Report(#[source] std::io::Error),
     /// There is no catalogue of images.
-    #[error("no images in {0}: run script/images, or name another folder with --data")]
+    #[error("{}", say("content.cannot.images", &[("store", &.0.display().to_string())]))]
     NoImages(PathBuf),
     /// The folder of the proof cannot be made.
-    #[error("cannot prepare {path}")]
+    #[error("{}", say("content.cannot.folder", &[("path", &.path.display().to_string())]))]
     Folder {
         /// Which.
         path: PathBuf,
@@ -46,16 +47,16 @@ pub(super) enum ProofError {
         source: std::io::Error,
     },
     /// No helper.
-    #[error("cannot start the helper")]
+    #[error("{}", say("content.cannot.helper", &[]))]
     Helper(#[source] SpawnError),
     /// No runtime to speak with it.
-    #[error("cannot start a runtime")]
+    #[error("{}", say("content.cannot.runtime", &[]))]
     Runtime(#[source] std::io::Error),
     /// A machine does not start.
-    #[error("the machine does not start")]
+    #[error("{}", say("content.cannot.machine", &[]))]
     Machine(#[source] MachineError),
     /// The keeper does not answer.
-    #[error("the keeper does not answer on {path}")]
+    #[error("{}", say("content.cannot.keeper", &[("path", &.path.display().to_string())]))]
     Keeper {
         /// Its socket.
         path: PathBuf,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use labs::exercise::Value;
 use labs::exercise::variables::environment;
 use serde_json::json;
+use web::messages::say;
 
 use crate::machine::keeper::wire::{Deframer, FromKeeper, MAX_FROM_KEEPER};
 
@@ -45,7 +46,7 @@ pub(super) fn run(
     while Instant::now() < until {
         match stream.read(&mut buffer) {
             Ok(0) => {
-                ran.output.push_str("the keeper closed the connection");
+                ran.output.push_str(&say("content.wrong.closed", &[]));
                 break;
             }
             Ok(n) => cutter.push(&buffer[..n]),
