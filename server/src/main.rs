@@ -53,6 +53,8 @@ enum Role {
     MachineInit,
     /// The end of all machines.
     Down,
+    /// The packet rules of an engine's networks, explained.
+    Network,
     /// A word that names no role.
     Unknown(String),
 }
@@ -84,6 +86,7 @@ impl Role {
             Some("keeper") => Self::Keeper,
             Some("machine-init") => Self::MachineInit,
             Some("down") => Self::Down,
+            Some("network") => Self::Network,
             _ => Self::Unknown(word.to_string_lossy().into_owned()),
         };
         (role, args.collect())
@@ -107,6 +110,7 @@ fn main() -> ExitCode {
         Role::Keeper => machine::keeper::run(),
         Role::MachineInit => machine::inner::run(),
         Role::Down => machine::helper::down(words),
+        Role::Network => tools::network::run(&words),
         Role::Unknown(word) => {
             eprintln!("quai: unknown command {word:?}; try `quai local`");
             ExitCode::from(2)

@@ -28,6 +28,7 @@ pub mod process;
 pub mod procfs;
 pub mod pty;
 pub mod rendezvous;
+pub mod reservation;
 pub mod rights;
 pub mod seccomp;
 pub mod signal;

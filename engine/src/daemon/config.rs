@@ -6,6 +6,9 @@ use std::str::FromStr;
 
 use clap::Parser;
 use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::config_network::{KEYS, NetworkArgs, NetworkConfig, NetworkFile};
 
 /// Flags of `quai engine`.
 #[derive(Clone, Debug, Parser)]
@@ -50,6 +53,8 @@ pub struct EngineArgs {
     /// Log everything
     #[arg(long, short = 'D')]
     debug: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
 }
 
 /// Keys of `daemon.json`. An unknown key is an error, as in dockerd.
@@ -101,6 +106,8 @@ pub struct Config {
     pub max_concurrent_downloads: usize,
     /// Layers that are pushed at once.
     pub max_concurrent_uploads: usize,
+    /// What is configured about networks.
+    pub network: NetworkConfig,
 }
 
 /// An address to listen on.
@@ -184,7 +191,7 @@ impl FromStr for Host {
 impl Config {
     /// Joins flags and file; what is said in both places is an error, as in dockerd.
     pub fn resolve(args: EngineArgs) -> Result<Self, ConfigError> {
-        let (path, file) = load(args.config_file.as_deref())?;
+        let (path, file, networks) = load(args.config_file.as_deref())?;
         let twice = |both: bool, key| {
             if both {
                 Err(ConfigError::Twice {
@@ -260,23 +267,40 @@ impl Config {
                 .filter(|n| *n > 0)
                 .unwrap_or(3),
             max_concurrent_uploads: file.max_concurrent_uploads.filter(|n| *n > 0).unwrap_or(5),
+            network: NetworkConfig::resolve(args.network, networks)?,
         })
     }
 }
 
 /// Reads the file. Only the default one may be missing.
-fn load(asked: Option<&Path>) -> Result<(PathBuf, ConfigFile), ConfigError> {
+fn load(asked: Option<&Path>) -> Result<(PathBuf, ConfigFile, NetworkFile), ConfigError> {
     let path = asked.map_or_else(|| PathBuf::from("/etc/docker/daemon.json"), Path::to_owned);
-    match std::fs::read(&path) {
+    let bytes = match std::fs::read(&path) {
         Err(source) if source.kind() == std::io::ErrorKind::NotFound && asked.is_none() => {
-            Ok((path, ConfigFile::default()))
+            return Ok((path, ConfigFile::default(), NetworkFile::default()));
         }
-        Err(source) => Err(ConfigError::Read { path, source }),
-        Ok(bytes) => match serde_json::from_slice(&bytes) {
-            Ok(file) => Ok((path, file)),
-            Err(source) => Err(ConfigError::Parse { path, source }),
-        },
+        Err(source) => return Err(ConfigError::Read { path, source }),
+        Ok(bytes) => bytes,
+    };
+    match divide(&bytes) {
+        Ok((file, networks)) => Ok((path, file, networks)),
+        Err(source) => Err(ConfigError::Parse { path, source }),
     }
+}
+
+/// The keys about networks are read elsewhere; of the others an unknown one is an error.
+fn divide(bytes: &[u8]) -> Result<(ConfigFile, NetworkFile), serde_json::Error> {
+    let mut all: Map<String, Value> = serde_json::from_slice(bytes)?;
+    let mut networks = Map::new();
+    for key in KEYS {
+        if let Some(value) = all.remove(key) {
+            networks.insert(key.to_owned(), value);
+        }
+    }
+    Ok((
+        serde_json::from_value(all.into())?,
+        serde_json::from_value(networks.into())?,
+    ))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::oci::Digest;
 use crate::runtime::client::ShimClient;
 
 use super::attach::Waiting;
+use super::networks::Attachment;
 use super::restart::Backoff;
 use super::{Daemon, DaemonError};
 
@@ -37,6 +38,9 @@ pub(crate) struct ContainerRecord {
     pub(crate) published: BTreeMap<String, Vec<PortBinding>>,
     /// By network name.
     pub(crate) endpoints: BTreeMap<String, EndpointSettings>,
+    /// By network name, what no client is told.
+    #[serde(default)]
+    pub(crate) attachments: BTreeMap<String, Attachment>,
     pub(crate) state: State,
     pub(crate) restart_count: i64,
     /// A person stopped it, so `unless-stopped` leaves it alone.

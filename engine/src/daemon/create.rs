@@ -64,6 +64,7 @@ impl Daemon {
             mounts: Vec::new(),
             published: std::collections::BTreeMap::new(),
             endpoints: std::collections::BTreeMap::new(),
+            attachments: std::collections::BTreeMap::new(),
             state: State::Created {
                 error: String::new(),
                 code: 0,
@@ -75,7 +76,9 @@ impl Daemon {
             host_config,
             id,
         };
-        record.endpoints = self.wanted_endpoints(&record, networking_config.endpoints_config)?;
+        let places = self.wanted_endpoints(&record, networking_config.endpoints_config)?;
+        record.endpoints = places.endpoints;
+        record.attachments = places.attachments;
         let container = self.reserve(name, record)?;
         let finished = self.finish(&container, &image);
         if let Err(error) = finished {
@@ -173,6 +176,7 @@ impl Daemon {
             std::mem::replace(&mut container.lock().record.name, name)
         };
         self.block(move |daemon| {
+            daemon.rename_in_networks(&container);
             daemon.save(&container)?;
             daemon.tell(
                 &container.record(),
@@ -283,10 +287,6 @@ fn check(host: &HostConfig) -> Result<Vec<String>, DaemonError> {
         }
     }
     let unsupported = [
-        (
-            "--link",
-            host.links.as_ref().is_some_and(|links| !links.is_empty()),
-        ),
         ("--storage-opt", !host.storage_opt.is_empty()),
         (
             "--volume-driver",

@@ -59,8 +59,11 @@ pub enum DaemonError {
     /// The shim refused or is gone.
     #[error(transparent)]
     Shim(#[from] ShimError),
+    /// A port cannot be published.
+    #[error("{0}")]
+    Port(String),
     /// The network failed.
-    #[error(transparent)]
+    #[error("{}", chain(.0))]
     Network(#[from] NetworkError),
     /// No address is left, or it is taken.
     #[error(transparent)]
@@ -85,6 +88,18 @@ pub enum DaemonError {
     /// A part of the daemon ended in a panic.
     #[error("the engine failed inside: {0}")]
     Panic(String),
+}
+
+/// What failed, and why, in one line: a client sees nothing else.
+fn chain(error: &NetworkError) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
 }
 
 /// What kind of answer an error is.

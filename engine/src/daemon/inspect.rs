@@ -164,6 +164,9 @@ pub(crate) fn network_settings(record: &ContainerRecord) -> NetworkSettings {
         ip_address: default.ip_address,
         ip_prefix_len: default.ip_prefix_len,
         mac_address: default.mac_address,
+        ipv6_gateway: default.ipv6_gateway,
+        global_ipv6_address: default.global_ipv6_address,
+        global_ipv6_prefix_len: default.global_ipv6_prefix_len,
         networks: record.endpoints.clone(),
         ..NetworkSettings::default()
     }

@@ -5,6 +5,7 @@
 //! to their shims, so a daemon may die and come back: `recover` finds them again.
 
 mod config;
+mod config_network;
 mod duration;
 mod error;
 mod events;
@@ -36,9 +37,6 @@ mod files;
 mod image_remove;
 
 mod images;
-mod links;
-mod network_files;
-mod network_record;
 mod networks;
 mod progress;
 mod pull;
@@ -52,6 +50,7 @@ mod volumes;
 pub use attach::{AttachOptions, Attached};
 pub use commit::CommitOptions;
 pub use config::{Config, ConfigError, EngineArgs, Host};
+pub use config_network::NetworkConfig;
 pub use error::{DaemonError, ErrorKind};
 pub use filters::Filters;
 pub use frames::{Output, StreamReader, StreamWriter};
@@ -93,7 +92,7 @@ pub struct Daemon {
     execs: Mutex<BTreeMap<String, Arc<exec::Exec>>>,
     events: events::Events,
     volumes: volumes::Volumes,
-    networks: network_record::Networks,
+    networks: networks::Networks,
     /// One change of image names at a time.
     naming: tokio::sync::Mutex<()>,
     /// How registries are reached.
@@ -133,6 +132,7 @@ impl Daemon {
         }
         let executable =
             std::env::current_exe().map_err(DaemonError::io("find the engine's own executable"))?;
+        let id = load_id(&root.join("engine-id"))?;
         let stage = config
             .stage_pid
             .map_or(Stage::Host, |pid| Stage::Inner { pid });
@@ -142,8 +142,12 @@ impl Daemon {
             root_of(&stage),
         )
         .map_err(|error| DaemonError::Invalid(error.to_string()))?;
+        let networks = networks::Networks::open(&root.join("networks.json"), || {
+            let routes = crate::network::routes::known(&stage, &["docker0".into()])?;
+            networks::first_networks(&config.network, &id, &routes)
+        })?;
         Ok(Self {
-            id: load_id(&root.join("engine-id"))?,
+            id,
             stage,
             registries,
             paths: Paths {
@@ -155,7 +159,7 @@ impl Daemon {
             execs: Mutex::default(),
             events: events::Events::open(root)?,
             volumes: volumes::Volumes::open(&root.join("volumes"))?,
-            networks: network_record::Networks::open(&root.join("networks.json"))?,
+            networks,
             naming: tokio::sync::Mutex::default(),
             store,
             config,

@@ -84,6 +84,7 @@ impl Daemon {
         {
             let mut inner = container.lock();
             inner.record.endpoints.clone_from(&record.endpoints);
+            inner.record.attachments.clone_from(&record.attachments);
             inner.record.published.clone_from(&record.published);
         }
         let result = self.write_network_files(&record).and_then(|()| {
@@ -114,7 +115,7 @@ impl Daemon {
         record: &ContainerRecord,
         created: &launch::Created,
     ) -> Result<(), DaemonError> {
-        self.connect(record, created.engine_pid)?;
+        self.connect(container, record, created.engine_pid)?;
         let waiting = {
             let mut inner = container.lock();
             inner.shim = Some(created.shim.clone());

@@ -1,137 +1,137 @@
-//! Which addresses of a subnet are taken; the daemon keeps the value in its record.
+//! Which addresses of a subnet are taken.
+//!
+//! A [`Pool`] is a value that the daemon keeps in memory: after a restart it is filled again from the records of the
+//! containers, so that no address outlives the one who had it.
 
-use std::collections::BTreeSet;
-use std::fmt;
-use std::net::Ipv4Addr;
-use std::str::FromStr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// An IPv4 network, such as 172.17.0.0/16.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct Subnet {
-    address: Ipv4Addr,
-    prefix: u8,
-}
+use super::subnet::{self, Subnet};
 
-/// A subnet or an address that cannot be used.
+/// An address that cannot be given.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IpamError {
-    /// Not `a.b.c.d/n`.
-    #[error("invalid subnet {0:?}: expected an address, a slash and a prefix from 8 to 30")]
-    Subnet(String),
     /// Outside the subnet, or its first or last address.
-    #[error("address {address} is not usable in {subnet}")]
-    Outside {
-        /// Which.
-        address: Ipv4Addr,
-        /// Of what.
-        subnet: Subnet,
-    },
+    #[error("no configured subnet or ip-range contain the IP address {0}")]
+    Outside(IpAddr),
     /// Somebody has it.
-    #[error("Address already in use: {0}")]
-    Taken(Ipv4Addr),
+    #[error("Address already in use")]
+    Taken(IpAddr),
     /// None is left.
-    #[error("no available IPv4 addresses on this network's address pool: {0}")]
+    #[error("no available {family} addresses on this network's address pools: {0}", family = family(*.0))]
     Full(Subnet),
+    /// The gateway or an address set aside is not of the subnet.
+    #[error("no matching subnet for {what} {address}")]
+    NoSubnet {
+        /// `gateway`, `range` or `aux-address`.
+        what: &'static str,
+        /// Which.
+        address: String,
+    },
 }
 
-impl Subnet {
-    /// The network of an address.
-    pub fn new(address: Ipv4Addr, prefix: u8) -> Result<Self, IpamError> {
-        if !(8..=30).contains(&prefix) {
-            return Err(IpamError::Subnet(format!("{address}/{prefix}")));
+fn family(subnet: Subnet) -> &'static str {
+    if subnet.address().is_ipv4() {
+        "IPv4"
+    } else {
+        "IPv6"
+    }
+}
+
+/// The addresses of a network, of one family: as asked for, or as the engine chose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addressing {
+    /// All its addresses.
+    pub subnet: Subnet,
+    /// The host's own address; the way out, unless the network is internal.
+    pub gateway: IpAddr,
+    /// The part that is given out by itself, if it is not the whole subnet.
+    #[serde(default)]
+    pub range: Option<Subnet>,
+    /// Addresses that somebody else has, by any name.
+    #[serde(default)]
+    pub auxiliary: BTreeMap<String, IpAddr>,
+    /// Who chose the subnet.
+    #[serde(default)]
+    pub chosen: Chosen,
+    /// Who chose the gateway.
+    #[serde(default)]
+    pub gateway_chosen: Chosen,
+}
+
+/// Who chose something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Chosen {
+    /// The engine.
+    #[default]
+    ByEngine,
+    /// Whoever made the network.
+    ByUser,
+}
+
+impl Addressing {
+    /// The whole subnet, its first address being the gateway.
+    pub fn of(subnet: Subnet) -> Self {
+        Self {
+            subnet,
+            gateway: subnet.first_host(),
+            range: None,
+            auxiliary: BTreeMap::new(),
+            chosen: Chosen::ByEngine,
+            gateway_chosen: Chosen::ByEngine,
         }
-        let mask = u32::MAX << (32 - prefix);
-        Ok(Self {
-            address: Ipv4Addr::from(u32::from(address) & mask),
-            prefix,
-        })
     }
 
-    /// Its first address.
-    pub fn address(self) -> Ipv4Addr {
-        self.address
-    }
-
-    /// How many bits are fixed.
-    pub fn prefix(self) -> u8 {
-        self.prefix
-    }
-
-    /// Its last address.
-    pub fn broadcast(self) -> Ipv4Addr {
-        Ipv4Addr::from(u32::from(self.address) | (u32::MAX >> self.prefix))
-    }
-
-    /// The first usable address: the usual gateway.
-    pub fn first_host(self) -> Ipv4Addr {
-        Ipv4Addr::from(u32::from(self.address) + 1)
-    }
-
-    /// Whether a machine may have this address.
-    pub fn holds(self, address: Ipv4Addr) -> bool {
-        self.address < address && address < self.broadcast()
-    }
-
-    /// Whether two subnets share an address.
-    pub fn overlaps(self, other: Self) -> bool {
-        self.address <= other.broadcast() && other.address <= self.broadcast()
-    }
-}
-
-impl fmt::Display for Subnet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
-    }
-}
-
-impl FromStr for Subnet {
-    type Err = IpamError;
-
-    fn from_str(text: &str) -> Result<Self, IpamError> {
-        let invalid = || IpamError::Subnet(text.to_owned());
-        let (address, prefix) = text.split_once('/').ok_or_else(invalid)?;
-        Self::new(
-            address.parse().map_err(|_| invalid())?,
-            prefix.parse().map_err(|_| invalid())?,
-        )
-    }
-}
-
-impl From<Subnet> for String {
-    fn from(subnet: Subnet) -> Self {
-        subnet.to_string()
-    }
-}
-
-impl TryFrom<String> for Subnet {
-    type Error = IpamError;
-
-    fn try_from(text: String) -> Result<Self, IpamError> {
-        text.parse()
+    /// A gateway nobody asked for is the first free address of the range.
+    pub fn choose_gateway(&mut self) {
+        let set_aside: BTreeSet<IpAddr> = self.auxiliary.values().copied().collect();
+        let range = self.range.unwrap_or(self.subnet);
+        let first = (0..=set_aside.len() as u128 + 2)
+            .map(|distance| range.nth(distance))
+            .find(|address| self.subnet.holds(*address) && !set_aside.contains(address));
+        self.gateway = first.unwrap_or_else(|| self.subnet.first_host());
     }
 }
 
 /// The addresses taken in one subnet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
     subnet: Subnet,
-    taken: BTreeSet<Ipv4Addr>,
+    range: Subnet,
+    taken: BTreeSet<IpAddr>,
     /// Where the search goes on, so that an address just released is not given again at once.
-    next: Ipv4Addr,
+    next: u128,
 }
 
 impl Pool {
-    /// A pool in which only the gateway is taken.
-    pub fn new(subnet: Subnet, gateway: Ipv4Addr) -> Result<Self, IpamError> {
+    /// A pool in which only the gateway and what was set aside is taken.
+    pub fn new(addressing: &Addressing) -> Result<Self, IpamError> {
+        let subnet = addressing.subnet;
+        let range = addressing.range.unwrap_or(subnet);
+        let outside = |what, address: String| IpamError::NoSubnet { what, address };
+        if !subnet.contains(range.address()) || range.prefix() < subnet.prefix() {
+            return Err(outside("range", range.to_string()));
+        }
+        if !subnet.contains(addressing.gateway) {
+            return Err(outside("gateway", addressing.gateway.to_string()));
+        }
         let mut pool = Self {
             subnet,
-            taken: BTreeSet::new(),
-            next: subnet.first_host(),
+            range,
+            taken: BTreeSet::from([addressing.gateway]),
+            next: subnet::number(range.address()),
         };
-        pool.take(gateway)?;
+        for address in addressing.auxiliary.values() {
+            if !subnet.contains(*address) {
+                return Err(outside("aux-address", address.to_string()));
+            }
+            if !pool.taken.insert(*address) {
+                return Err(IpamError::Taken(*address));
+            }
+        }
         Ok(pool)
     }
 
@@ -141,12 +141,9 @@ impl Pool {
     }
 
     /// Takes this very address.
-    pub fn take(&mut self, address: Ipv4Addr) -> Result<(), IpamError> {
+    pub fn take(&mut self, address: IpAddr) -> Result<(), IpamError> {
         if !self.subnet.holds(address) {
-            return Err(IpamError::Outside {
-                address,
-                subnet: self.subnet,
-            });
+            return Err(IpamError::Outside(address));
         }
         if !self.taken.insert(address) {
             return Err(IpamError::Taken(address));
@@ -154,26 +151,31 @@ impl Pool {
         Ok(())
     }
 
-    /// Takes any address.
-    pub fn allocate(&mut self) -> Result<Ipv4Addr, IpamError> {
-        let hosts = u32::from(self.subnet.broadcast()) - u32::from(self.subnet.address()) - 1;
+    /// Takes any address of the range.
+    pub fn allocate(&mut self) -> Result<IpAddr, IpamError> {
+        let (first, last) = (
+            subnet::number(self.range.address()),
+            subnet::number(self.range.last()),
+        );
+        // Among one more than are taken there is a free one, if there is any.
+        let tries = (self.taken.len() as u128 + 3).min(last - first + 1);
         let mut candidate = self.next;
-        for _ in 0..hosts {
-            let address = candidate;
-            candidate = Ipv4Addr::from(u32::from(candidate) + 1);
-            if !self.subnet.holds(candidate) {
-                candidate = self.subnet.first_host();
+        for _ in 0..tries {
+            if candidate < first || candidate > last {
+                candidate = first;
             }
-            if self.taken.insert(address) {
+            let address = subnet::address(candidate, self.subnet.address());
+            candidate = candidate.wrapping_add(1);
+            if self.subnet.holds(address) && self.taken.insert(address) {
                 self.next = candidate;
                 return Ok(address);
             }
         }
-        Err(IpamError::Full(self.subnet))
+        Err(IpamError::Full(self.range))
     }
 
     /// Gives an address back.
-    pub fn release(&mut self, address: Ipv4Addr) {
+    pub fn release(&mut self, address: IpAddr) {
         self.taken.remove(&address);
     }
 }
@@ -183,15 +185,20 @@ mod tests {
     use super::*;
 
     fn pool(text: &str) -> Pool {
-        let subnet: Subnet = text.parse().unwrap();
-        Pool::new(subnet, subnet.first_host()).unwrap()
+        Pool::new(&Addressing::of(text.parse().unwrap())).unwrap()
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
     }
 
     #[test]
     fn the_first_container_has_the_second_address() {
         let mut pool = pool("172.17.0.0/16");
-        assert_eq!(pool.allocate().unwrap(), Ipv4Addr::new(172, 17, 0, 2));
-        assert_eq!(pool.allocate().unwrap(), Ipv4Addr::new(172, 17, 0, 3));
+        assert_eq!(pool.allocate().unwrap(), ip("172.17.0.2"));
+        assert_eq!(pool.allocate().unwrap(), ip("172.17.0.3"));
+        let mut six = self::pool("fd00::/64");
+        assert_eq!(six.allocate().unwrap(), ip("fd00::2"));
     }
 
     #[test]
@@ -204,13 +211,47 @@ mod tests {
     }
 
     #[test]
+    fn an_address_just_released_comes_last() {
+        let mut pool = pool("10.0.0.0/29");
+        let first = pool.allocate().unwrap();
+        pool.release(first);
+        assert_ne!(pool.allocate().unwrap(), first);
+    }
+
+    #[test]
+    fn a_range_limits_what_is_given_but_not_what_is_taken() {
+        let mut addressing = Addressing::of("10.77.0.0/24".parse().unwrap());
+        addressing.range = Some("10.77.0.128/30".parse().unwrap());
+        addressing.auxiliary = BTreeMap::from([("router".to_owned(), ip("10.77.0.129"))]);
+        let mut pool = Pool::new(&addressing).unwrap();
+        assert_eq!(pool.allocate().unwrap(), ip("10.77.0.128"));
+        assert_eq!(pool.allocate().unwrap(), ip("10.77.0.130"));
+        pool.take(ip("10.77.0.20")).unwrap();
+        assert_eq!(
+            pool.take(ip("10.77.0.129")),
+            Err(IpamError::Taken(ip("10.77.0.129")))
+        );
+        assert_eq!(pool.allocate().unwrap(), ip("10.77.0.131"));
+        assert!(pool.allocate().is_err());
+    }
+
+    #[test]
     fn broadcast_and_foreign_addresses_are_refused() {
         let mut pool = pool("10.1.2.0/24");
-        for address in ["10.1.2.255", "10.1.2.0", "10.1.3.1"] {
-            let address = address.parse().unwrap();
-            assert!(matches!(pool.take(address), Err(IpamError::Outside { .. })));
+        for address in ["10.1.2.255", "10.1.2.0", "10.1.3.1", "fd00::1"] {
+            assert_eq!(pool.take(ip(address)), Err(IpamError::Outside(ip(address))));
         }
-        let gateway = pool.subnet().first_host();
-        assert_eq!(pool.take(gateway), Err(IpamError::Taken(gateway)));
+        assert!(matches!(
+            pool.take(ip("10.1.2.1")),
+            Err(IpamError::Taken(_))
+        ));
+    }
+
+    #[test]
+    fn a_gateway_avoids_addresses_set_aside() {
+        let mut addressing = Addressing::of("10.1.2.0/24".parse().unwrap());
+        addressing.auxiliary = BTreeMap::from([("a".to_owned(), ip("10.1.2.1"))]);
+        addressing.choose_gateway();
+        assert_eq!(addressing.gateway, ip("10.1.2.2"));
     }
 }

@@ -1,23 +1,37 @@
-//! Networks of containers: bridges, addresses, published ports.
+//! Networks of containers: drivers, addresses, packet rules, names.
 //!
 //! Everything is made inside the stage's network namespace (the host's own, or the machine's), by
 //! a fresh thread that enters it and then ends. What a container owns (its end of a veth pair)
-//! dies with its namespace; what the daemon owns (bridges, the NAT table) is rebuilt from the
+//! dies with its namespace; what the daemon owns (bridges, the table of rules) is rebuilt from the
 //! daemon's records, each time in one atomic step. Blocking: call it through `spawn_blocking`.
 //!
 //! For the daemon, in order: [`bridge::create`] when it starts and for each new network;
 //! [`ipam::Pool`] for an address; after `runtime::launch::create`, [`bridge::attach`] (or
-//! [`none::attach`]); then [`ports::apply`] with *all* networks and live publications, at the
-//! start, after each attach and after each end. `host` and `container:ID` need nothing.
+//! [`none::attach`]); [`ports::reserve`] for a port of the host; then [`rules::apply`] with *all*
+//! networks and live publications, at the start, after each attach and after each end. `host` and
+//! `container:ID` need nothing.
 //!
 //! Deliberately absent: names and records of networks, which are the daemon's.
 
-pub mod bridge;
+pub mod subnet;
+
 pub mod ipam;
+pub mod routes;
+
+pub mod bridge;
+pub mod endpoint;
+pub mod ipvlan;
+pub mod macvlan;
 pub mod none;
+pub mod parent;
+
 pub mod ports;
+pub mod rules;
+
+pub mod dns;
 
 mod inside;
+mod parameter;
 
 use kernel::error::SysError;
 
@@ -44,9 +58,15 @@ pub enum NetworkError {
     #[error("failed to bind host port {address}/{protocol}: address already in use")]
     PortTaken {
         /// Address and port.
-        address: std::net::SocketAddrV4,
+        address: std::net::SocketAddr,
         /// Which protocol.
         protocol: ports::Protocol,
+    },
+    /// This kernel cannot do it.
+    #[error("this kernel has no {feature}: `quai doctor` lists what it lacks")]
+    Lacking {
+        /// What it lacks, with its configuration option.
+        feature: &'static str,
     },
 }
 

@@ -9,6 +9,7 @@
 
 mod cases;
 mod client;
+mod networks;
 mod place;
 
 use std::process::ExitCode;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
     let client = place.start_engine();
     let filter = words.iter().find(|word| !word.starts_with('-'));
     let (mut passed, mut failed) = (0, 0);
-    for (name, case) in cases::CASES {
+    for (name, case) in cases::CASES.into_iter().chain(networks::CASES) {
         if filter.is_some_and(|filter| !name.contains(filter.as_str())) {
             continue;
         }

@@ -3,9 +3,12 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 
-use engine::network::bridge::{self, BridgeNetwork, Endpoint, Reach, mac_of};
+use engine::network::bridge::{self, BridgeNetwork, BridgeSettings, Reach};
+use engine::network::endpoint::{Endpoint, WayOut, mac_of};
+use engine::network::ipam::Addressing;
 use engine::network::none;
 use engine::network::ports::{self, Protocol, Publication};
+use engine::network::rules::{self, Change};
 use engine::runtime::handshake::Target;
 use kernel::netlink::link;
 
@@ -23,10 +26,9 @@ pub(crate) const TESTS: [Test; 3] = [
 
 fn docker0() -> BridgeNetwork {
     BridgeNetwork {
-        interface: "docker0".to_owned(),
-        subnet: "172.17.0.0/16".parse().unwrap(),
-        gateway: Ipv4Addr::new(172, 17, 0, 1),
+        settings: BridgeSettings::named("docker0"),
         reach: Reach::Outside,
+        addressing: vec![Addressing::of("172.17.0.0/16".parse().unwrap())],
     }
 }
 
@@ -35,8 +37,10 @@ fn endpoint(place: &Place) -> Endpoint {
     Endpoint {
         host_interface: format!("veth{:x}", place.id.len()),
         interface: "eth0".to_owned(),
-        address,
-        mac: mac_of(address),
+        mac: mac_of(address.into()),
+        addresses: vec![(address.into(), 16)],
+        ways_out: vec![WayOut::Gateway(Ipv4Addr::new(172, 17, 0, 1).into())],
+        mtu: None,
     }
 }
 
@@ -65,7 +69,7 @@ fn gateway() {
         &place.stage,
         &docker0(),
         created.engine_pid,
-        &endpoint(&place),
+        endpoint(&place),
     )
     .unwrap();
     let stream = created.shim.attach(Target::Init, ALL).unwrap();
@@ -95,24 +99,21 @@ fn published() {
         &place.stage,
         &docker0(),
         created.engine_pid,
-        &endpoint(&place),
+        endpoint(&place),
     )
     .unwrap();
     let any = Ipv4Addr::UNSPECIFIED;
-    let host_port = ports::find_free(&place.stage, any, 0, Protocol::Tcp).unwrap();
+    let held = ports::reserve(&place.stage, (any, 0).into(), Protocol::Tcp).unwrap();
+    let host_port = held.port();
     let publication = Publication {
-        host_address: any,
+        host_address: any.into(),
         host_port,
-        address: Ipv4Addr::new(172, 17, 0, 2),
+        address: Ipv4Addr::new(172, 17, 0, 2).into(),
         port: 80,
         protocol: Protocol::Tcp,
     };
-    ports::apply(
-        &place.stage,
-        &[docker0()],
-        std::slice::from_ref(&publication),
-    )
-    .unwrap();
+    let planned = rules::plan(&[docker0()], std::slice::from_ref(&publication));
+    rules::apply(&place.stage, &planned, Change::First).unwrap();
     created.shim.start().unwrap();
     for host in ["127.0.0.1", "172.17.0.1"] {
         assert!(
@@ -120,9 +121,17 @@ fn published() {
             "{host}"
         );
     }
-    ports::apply(&place.stage, &[docker0()], &[]).unwrap();
+    let counted = rules::list(&place.stage, &planned).unwrap();
+    assert!(
+        counted
+            .iter()
+            .any(|rule| rule.chain == "published" && rule.packets > Some(0))
+    );
+    drop(held);
+    let none = rules::plan(&[docker0()], &[]);
+    rules::apply(&place.stage, &none, Change::Later).unwrap();
     fetch("172.17.0.1", host_port).unwrap_err();
-    ports::clear(&place.stage).unwrap();
+    rules::clear(&place.stage).unwrap();
     bridge::remove(&place.stage, &docker0()).unwrap();
 }
 

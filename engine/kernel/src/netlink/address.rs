@@ -5,23 +5,36 @@ use std::net::{IpAddr, Ipv4Addr};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage::NewAddress;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 
 use super::{link, request};
 use crate::error::SysError;
 
 /// Gives an interface an address in a network of this prefix length.
-pub fn add(interface: &str, address: Ipv4Addr, prefix: u8) -> Result<(), SysError> {
+///
+/// An IPv6 address is usable at once: the engine knows who has which, so the kernel does not ask around (`nodad`).
+pub fn add(interface: &str, address: impl Into<IpAddr>, prefix: u8) -> Result<(), SysError> {
+    let address = address.into();
     let mut message = AddressMessage::default();
-    message.header.family = AddressFamily::Inet;
     message.header.prefix_len = prefix;
     message.header.index = link::expect(interface)?;
-    let broadcast = u32::from(address) | u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
     message.attributes = vec![
-        AddressAttribute::Local(IpAddr::V4(address)),
-        AddressAttribute::Address(IpAddr::V4(address)),
-        AddressAttribute::Broadcast(Ipv4Addr::from(broadcast)),
+        AddressAttribute::Local(address),
+        AddressAttribute::Address(address),
     ];
+    match address {
+        IpAddr::V4(address) => {
+            message.header.family = AddressFamily::Inet;
+            let broadcast = u32::from(address) | u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
+            message
+                .attributes
+                .push(AddressAttribute::Broadcast(Ipv4Addr::from(broadcast)));
+        }
+        IpAddr::V6(_) => {
+            message.header.family = AddressFamily::Inet6;
+            message.header.flags = AddressHeaderFlags::Nodad;
+        }
+    }
     let flags = NLM_F_CREATE | NLM_F_EXCL;
     request("RTM_NEWADDR", NewAddress(message), flags)
         .map_err(|e| e.on(format!("{address}/{prefix} dev {interface}")))

@@ -5,11 +5,14 @@
 
 pub mod address;
 pub mod link;
+pub mod neighbour;
 pub mod nftables;
 pub mod route;
 
+use std::os::fd::AsRawFd;
+
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -19,22 +22,79 @@ use crate::error::SysError;
 
 /// Sends one request and waits for its acknowledgement.
 fn request(call: &'static str, message: RouteNetlinkMessage, flags: u16) -> Result<(), SysError> {
+    let bytes = serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags);
+    let socket = open(call, NETLINK_ROUTE)?;
+    send(call, &socket, &bytes)?;
+    acknowledged(call, &socket, 1)
+}
+
+/// Asks for a list and reads all of it.
+fn dump(
+    call: &'static str,
+    message: RouteNetlinkMessage,
+) -> Result<Vec<RouteNetlinkMessage>, SysError> {
+    let bytes = serialize(message, NLM_F_REQUEST | NLM_F_DUMP);
+    let socket = open(call, NETLINK_ROUTE)?;
+    send(call, &socket, &bytes)?;
+    let mut all = Vec::new();
+    loop {
+        let (bytes, _) = socket.recv_from_full().map_err(|e| SysError::io(call, e))?;
+        let mut rest = bytes.as_slice();
+        while rest.len() >= 16 {
+            let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
+                .map_err(|e| SysError::io(call, std::io::Error::other(e)))?;
+            let length = (message.header.length as usize).next_multiple_of(4);
+            match message.payload {
+                NetlinkPayload::Done(_) => return Ok(all),
+                NetlinkPayload::Error(error) => return Err(SysError::io(call, error.to_io())),
+                NetlinkPayload::InnerMessage(inner) => all.push(inner),
+                _ => {}
+            }
+            rest = rest.get(length..).unwrap_or_default();
+        }
+    }
+}
+
+fn serialize(message: RouteNetlinkMessage, flags: u16) -> Vec<u8> {
     let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+    header.flags = flags;
     header.sequence_number = 1;
     let mut message = NetlinkMessage::new(header, NetlinkPayload::from(message));
     message.finalize();
     let mut bytes = vec![0; message.buffer_len()];
     message.serialize(&mut bytes);
-    let socket = open(call, NETLINK_ROUTE)?;
-    send(call, &socket, &bytes)?;
-    acknowledged(call, &socket, 1)
+    bytes
 }
 
 fn open(call: &'static str, protocol: isize) -> Result<Socket, SysError> {
     let mut socket = Socket::new(protocol).map_err(|e| SysError::io(call, e))?;
     socket.bind_auto().map_err(|e| SysError::io(call, e))?;
     Ok(socket)
+}
+
+/// Lets a message of this size be sent at once. Where the kernel refuses, sending tells.
+fn make_room(socket: &Socket, bytes: usize) {
+    const USUAL: usize = 128 << 10;
+    if bytes < USUAL {
+        return;
+    }
+    let size = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+    for option in [libc::SO_SNDBUFFORCE, libc::SO_SNDBUF] {
+        // SAFETY: the socket is open as long as the borrow lives; the option's value is an `int` on this stack and
+        // its length is given.
+        let set = unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                option,
+                (&raw const size).cast(),
+                size_of_val(&size) as libc::socklen_t,
+            )
+        };
+        if set == 0 {
+            return;
+        }
+    }
 }
 
 fn send(call: &'static str, socket: &Socket, bytes: &[u8]) -> Result<(), SysError> {

@@ -22,8 +22,15 @@ pub(super) async fn list(State(daemon): Shared, query: Query) -> Result<Response
 pub(super) async fn inspect(
     State(daemon): Shared,
     Path(id): Path<String>,
+    query: Query,
 ) -> Result<Response, ApiError> {
-    Ok(Json(daemon.inspect_network(&id)?).into_response())
+    let network = daemon.inspect_network(&id, query.get("scope"))?;
+    Ok(Json(network).into_response())
+}
+
+/// Not Docker's: the packet rules of all networks, with their purposes and counters.
+pub(super) async fn rules(State(daemon): Shared) -> Result<Response, ApiError> {
+    Ok(Json(daemon.network_rules().await?).into_response())
 }
 
 pub(super) async fn create(
@@ -64,6 +71,6 @@ pub(super) async fn disconnect(
 }
 
 pub(super) async fn prune(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {
-    let filters = Filters::parse(query.get("filters"), &["label", "label!"])?;
+    let filters = Filters::parse(query.get("filters"), &["label", "label!", "until"])?;
     Ok(Json(daemon.prune_networks(filters).await?).into_response())
 }

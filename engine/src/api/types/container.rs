@@ -313,6 +313,15 @@ pub struct NetworkSettings {
     pub ip_prefix_len: u8,
     /// Of the default bridge.
     pub mac_address: String,
+    /// Of the default bridge.
+    #[serde(rename = "IPv6Gateway")]
+    pub ipv6_gateway: String,
+    /// Of the default bridge.
+    #[serde(rename = "GlobalIPv6Address")]
+    pub global_ipv6_address: String,
+    /// Of the default bridge.
+    #[serde(rename = "GlobalIPv6PrefixLen")]
+    pub global_ipv6_prefix_len: u8,
     /// By network name.
     pub networks: BTreeMap<String, EndpointSettings>,
 }

@@ -65,6 +65,9 @@ pub struct EndpointIpam {
     /// Fixed IPv6 address.
     #[serde(rename = "IPv6Address", skip_serializing_if = "String::is_empty")]
     pub ipv6_address: String,
+    /// Link-local addresses; kept for whoever asked.
+    #[serde(rename = "LinkLocalIPs", skip_serializing_if = "Vec::is_empty")]
+    pub link_local_ips: Vec<String>,
 }
 
 /// A network, as listed and inspected.
@@ -93,6 +96,10 @@ pub struct Network {
     pub attachable: bool,
     /// Swarm only.
     pub ingress: bool,
+    /// Network whose configuration it has.
+    pub config_from: ConfigReference,
+    /// It is only a configuration.
+    pub config_only: bool,
     /// Containers in it, by id (inspect only).
     pub containers: BTreeMap<String, NetworkContainer>,
     /// Driver options.
@@ -109,8 +116,16 @@ pub struct Ipam {
     pub driver: String,
     /// Driver options.
     pub options: Option<BTreeMap<String, String>>,
-    /// Subnets.
-    pub config: Vec<IpamConfig>,
+    /// Subnets; `null` where there can be none.
+    pub config: Option<Vec<IpamConfig>>,
+}
+
+/// Another network, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ConfigReference {
+    /// Its name.
+    pub network: String,
 }
 
 /// One subnet.
@@ -126,6 +141,9 @@ pub struct IpamConfig {
     /// Address of the bridge.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub gateway: String,
+    /// Addresses that somebody else has.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub auxiliary_addresses: BTreeMap<String, String>,
 }
 
 /// A container in an inspected network.
@@ -171,6 +189,10 @@ pub struct CreateNetwork {
     pub attachable: bool,
     /// Swarm only.
     pub ingress: bool,
+    /// Only a configuration for others.
+    pub config_only: bool,
+    /// Network whose configuration it takes.
+    pub config_from: Option<ConfigReference>,
     /// Driver options.
     pub options: BTreeMap<String, String>,
     /// Labels.

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use kernel::netlink::nftables::{Action, Chain, Hook, Match, Rule, Table};
+use kernel::netlink::nftables::{Action, Chain, Family, Hook, Match, Rule, Table};
 
 use crate::machine::uplink::PREFIX;
 
@@ -31,12 +31,13 @@ pub(super) fn plan<'a>(name: &str, doors: impl Iterator<Item = &'a Door> + Clone
     let chain = |name, hook, rules| Chain { name, hook, rules };
     let masquerade = doors.clone().map(|door| Rule {
         matches: vec![
-            Match::Source(door.address, 32),
+            Match::Source(door.address.into(), 32),
             Match::NotOutput(door.interface.clone()),
         ],
         action: Action::Masquerade,
     });
     Table {
+        family: Family::Ip,
         name: name.to_owned(),
         chains: vec![
             chain("arrival", Hook::Arrival, each(arrival)),
@@ -51,9 +52,12 @@ pub(super) fn plan<'a>(name: &str, doors: impl Iterator<Item = &'a Door> + Clone
 fn arrival(door: &Door) -> Vec<Vec<Match>> {
     let from = || Match::Input(door.interface.clone());
     vec![
-        vec![from(), Match::NotSource(door.address)],
+        vec![from(), Match::NotSource(door.address.into())],
         vec![from(), Match::DestinationLocal],
-        vec![from(), Match::DestinationIn(LINK_LOCAL.0, LINK_LOCAL.1)],
+        vec![
+            from(),
+            Match::DestinationIn(LINK_LOCAL.0.into(), LINK_LOCAL.1),
+        ],
     ]
 }
 
@@ -88,7 +92,7 @@ mod tests {
         assert_eq!(counts, [6, 2, 4, 2]);
         let spoofed = vec![
             Match::Input("qm1".into()),
-            Match::NotSource(doors[0].address),
+            Match::NotSource(doors[0].address.into()),
         ];
         assert!(table.chains[0].rules.iter().any(|r| r.matches == spoofed));
     }

@@ -68,6 +68,10 @@ impl Finding {
             "cgroup-pids" => &["cgroup.pids"],
             "apparmor" => &["apparmor"],
             "seccomp" => &["seccomp"],
+            "link-macvlan" => &["net.macvlan"],
+            "link-ipvlan" => &["net.ipvlan"],
+            "link-vlan" => &["net.vlan"],
+            "link-vxlan" => &["net.vxlan"],
             _ => &[],
         }
     }

@@ -37,6 +37,7 @@ pub(super) fn questions(data: &Path) -> Vec<Finding> {
         memory(),
         images(data),
     ]);
+    answers.extend(super::links::questions());
     answers
 }
 
@@ -314,6 +315,10 @@ mod tests {
             "disk",
             "memory",
             "images",
+            "link-macvlan",
+            "link-ipvlan",
+            "link-vlan",
+            "link-vxlan",
         ];
         for name in names {
             let finding = |level| Finding::new(name, level);

@@ -6,6 +6,7 @@
 
 mod finding;
 mod host;
+mod links;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

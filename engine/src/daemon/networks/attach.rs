@@ -1,0 +1,197 @@
+//! A container's way into its networks at its start, and what is left of it at its end.
+
+use std::sync::Arc;
+
+use crate::api::types::EndpointSettings;
+use crate::network::bridge::{self, Reach};
+use crate::network::endpoint::{Endpoint, WayOut, mac_of, parse_mac};
+use crate::network::{ipvlan, macvlan, none, parent};
+
+use super::super::container::{Container, ContainerRecord};
+use super::super::{Daemon, DaemonError};
+use super::address::addresses;
+use super::record::{Driver, NetworkRecord};
+
+impl Daemon {
+    /// Links a prepared container to its networks.
+    pub(crate) fn connect(
+        self: &Arc<Self>,
+        container: &Arc<Container>,
+        record: &ContainerRecord,
+        engine_pid: u32,
+    ) -> Result<(), DaemonError> {
+        for name in self.networks_in_order(record) {
+            let network = self.networks.lock().find(&name)?.clone();
+            if network.has_endpoints() {
+                let interface = self.link(&network, &record.endpoints[&name], engine_pid)?;
+                let mut inner = container.lock();
+                let attachment = inner.record.attachments.entry(name.clone()).or_default();
+                attachment.interface = interface;
+            } else if matches!(network.driver, Driver::Null) {
+                none::attach(engine_pid)?;
+            }
+        }
+        self.enter_names(record, engine_pid);
+        self.publish(&record.id)?;
+        self.tell_networks(record, "connect");
+        Ok(())
+    }
+
+    /// Makes the interface of a container in one network; gives its name.
+    pub(super) fn link(
+        &self,
+        network: &NetworkRecord,
+        settings: &EndpointSettings,
+        engine_pid: u32,
+    ) -> Result<String, DaemonError> {
+        let endpoint = endpoint(network, settings, String::new());
+        let made = match &network.driver {
+            Driver::Bridge(_) => {
+                let network = network.bridge().expect("it is one");
+                bridge::attach(&self.stage, &network, engine_pid, endpoint)?
+            }
+            Driver::Macvlan(settings) => {
+                macvlan::attach(&self.stage, settings, engine_pid, endpoint)?
+            }
+            Driver::Ipvlan(settings) => {
+                ipvlan::attach(&self.stage, settings, engine_pid, endpoint)?
+            }
+            Driver::Host | Driver::Null => endpoint,
+        };
+        Ok(made.interface)
+    }
+
+    /// Takes the interface of a running container away.
+    pub(super) fn unlink(
+        &self,
+        network: &NetworkRecord,
+        record: &ContainerRecord,
+    ) -> Result<(), DaemonError> {
+        let settings = &record.endpoints[&network.name];
+        let interface = record
+            .attachments
+            .get(&network.name)
+            .map(|attachment| attachment.interface.clone())
+            .unwrap_or_default();
+        let endpoint = endpoint(network, settings, interface);
+        match &network.driver {
+            Driver::Bridge(_) => Ok(bridge::detach(&self.stage, &endpoint)?),
+            Driver::Macvlan(_) | Driver::Ipvlan(_) => match record.state.process() {
+                Some(process) => Ok(macvlan::detach(process.engine_pid, &endpoint)?),
+                // It ended with the container.
+                None => Ok(()),
+            },
+            Driver::Host | Driver::Null => Ok(()),
+        }
+    }
+
+    /// Takes down what is left of a container's links after its end: the rules of its ports.
+    pub(crate) fn disconnect(&self, record: &ContainerRecord) {
+        self.leave_names(&record.id);
+        if let Err(error) = self.unpublish(&record.id) {
+            tracing::error!("the ports of {} stay published: {error}", record.id);
+        }
+        // The kernel removes the pairs with the namespace, in its own time; a start that failed before the
+        // container's end joined it leaves them.
+        for (name, settings) in &record.endpoints {
+            let network = self.networks.lock().find(name).cloned();
+            if let Ok(network) = network
+                && !settings.endpoint_id.is_empty()
+                && let Err(error) = self.unlink(&network, record)
+            {
+                tracing::warn!("{error}");
+            }
+        }
+    }
+
+    /// After a restart of the daemon: bridges and rules are there, and live containers keep what they have.
+    pub(crate) fn recover_networks(&self) {
+        self.recover_addresses();
+        let records = self.networks.lock().records.clone();
+        for network in records.iter().filter_map(NetworkRecord::bridge) {
+            if let Err(error) = bridge::create(&self.stage, &network) {
+                tracing::error!("{error}: containers of this network will not start");
+            }
+        }
+        for record in &records {
+            if let Some(parent) = record.parent()
+                && let Err(error) = parent::create(&self.stage, parent)
+            {
+                tracing::error!("{error}: containers of this network will not start");
+            }
+        }
+        for container in self.all_containers() {
+            let record = container.record();
+            if let Some(process) = record.state.process() {
+                self.enter_names(&record, process.engine_pid);
+            }
+        }
+        if let Err(error) = self.recover_ports() {
+            tracing::error!("{error}");
+        }
+    }
+
+    /// The network of `--network` first: it becomes `eth0` and the way out.
+    pub(super) fn networks_in_order(&self, record: &ContainerRecord) -> Vec<String> {
+        let main = self
+            .networks
+            .lock()
+            .find(&record.host_config.network_mode)
+            .map(|network| network.name.clone())
+            .unwrap_or_default();
+        let mut names: Vec<String> = record.endpoints.keys().cloned().collect();
+        names.sort_by_key(|name| *name != main);
+        names
+    }
+}
+
+/// A place as the kernel is told of it.
+pub(super) fn endpoint(
+    network: &NetworkRecord,
+    settings: &EndpointSettings,
+    interface: String,
+) -> Endpoint {
+    let prefix = |address: std::net::IpAddr| {
+        let own = network
+            .addressing
+            .iter()
+            .find(|addressing| addressing.subnet.contains(address));
+        own.map_or(32, |addressing| addressing.subnet.prefix())
+    };
+    let addresses: Vec<_> = addresses(settings).map(|a| (a, prefix(a))).collect();
+    let mac = parse_mac(&settings.mac_address)
+        .or_else(|| addresses.first().map(|(address, _)| mac_of(*address)))
+        .unwrap_or_default();
+    let routed =
+        matches!(&network.driver, Driver::Ipvlan(settings) if settings.mode != ipvlan::Mode::L2);
+    let ways_out = match network.reach {
+        Reach::Internal => Vec::new(),
+        Reach::Outside if routed => network
+            .addressing
+            .iter()
+            .map(|addressing| WayOut::Interface(addressing.gateway))
+            .collect(),
+        Reach::Outside => network
+            .addressing
+            .iter()
+            .map(|addressing| WayOut::Gateway(addressing.gateway))
+            .collect(),
+    };
+    Endpoint {
+        host_interface: format!("veth{}", settings.endpoint_id.get(..7).unwrap_or_default()),
+        interface,
+        mac,
+        addresses,
+        ways_out,
+        mtu: network.mtu(),
+    }
+}
+
+impl NetworkRecord {
+    fn mtu(&self) -> Option<u32> {
+        match &self.driver {
+            Driver::Bridge(settings) => settings.mtu,
+            _ => None,
+        }
+    }
+}

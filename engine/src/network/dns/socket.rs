@@ -1,0 +1,127 @@
+//! The sockets of a container's resolver, inside its namespace, and the rule that leads port 53 to them.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use kernel::error::SysError;
+use kernel::netlink::link;
+use kernel::netlink::nftables::{self, Action, Chain, Family, Hook, Match, Rule, Table};
+
+use crate::network::inside::{Namespace, inside};
+use crate::network::{NetworkError, step};
+use crate::stage::Stage;
+
+/// Where a container's resolver answers.
+pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
+
+/// Name of the table in the container.
+const TABLE: &str = "docker-dns";
+
+/// How long a server may take to accept a connection.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// The place of one container's resolver.
+#[derive(Debug)]
+pub struct Spot {
+    container: Namespace,
+    stage: Namespace,
+}
+
+/// Sockets that do not block.
+#[derive(Debug)]
+pub struct Sockets {
+    /// For datagrams.
+    pub udp: UdpSocket,
+    /// For long answers.
+    pub tcp: TcpListener,
+}
+
+impl Spot {
+    /// The namespace of a container, named by its `engine_pid`.
+    pub fn of(stage: &Stage, engine_pid: u32) -> Result<Self, NetworkError> {
+        Ok(Self {
+            container: Namespace::of_process(engine_pid)?,
+            stage: Namespace::of_stage(stage)?,
+        })
+    }
+
+    /// Listens at any port, and leads port 53 of [`ADDRESS`] there: the container may use the port itself.
+    pub fn listen(&self) -> Result<Sockets, NetworkError> {
+        inside(&self.container, || {
+            link::set_up("lo").map_err(step("turn on lo"))?;
+            let any = SocketAddr::from((ADDRESS, 0));
+            let io = |e| step("listen at 127.0.0.11")(SysError::io("bind", e));
+            let udp = UdpSocket::bind(any).map_err(io)?;
+            let tcp = TcpListener::bind(any).map_err(io)?;
+            udp.set_nonblocking(true).map_err(io)?;
+            tcp.set_nonblocking(true).map_err(io)?;
+            let ports = [(17, port(udp.local_addr())), (6, port(tcp.local_addr()))];
+            nftables::replace(&table(ports)).map_err(step("lead port 53 to the resolver"))?;
+            Ok(Sockets { udp, tcp })
+        })
+    }
+
+    /// A socket that speaks with one server, as the container would: through its networks. A server on a loopback
+    /// address is the host's own.
+    pub fn towards(&self, server: SocketAddr) -> Result<UdpSocket, NetworkError> {
+        inside(self.side(server), || {
+            let socket = UdpSocket::bind(any(server)).and_then(|socket| {
+                socket.connect(server)?;
+                socket.set_nonblocking(true)?;
+                Ok(socket)
+            });
+            socket.map_err(|e| step(format!("ask {server}"))(SysError::io("connect", e)))
+        })
+    }
+
+    /// The same over TCP; waits for the connection.
+    pub fn connect(&self, server: SocketAddr) -> Result<TcpStream, NetworkError> {
+        inside(self.side(server), || {
+            let stream = TcpStream::connect_timeout(&server, PATIENCE).and_then(|stream| {
+                stream.set_nonblocking(true)?;
+                Ok(stream)
+            });
+            stream.map_err(|e| step(format!("ask {server}"))(SysError::io("connect", e)))
+        })
+    }
+
+    fn side(&self, server: SocketAddr) -> &Namespace {
+        if server.ip().is_loopback() {
+            &self.stage
+        } else {
+            &self.container
+        }
+    }
+}
+
+fn any(like: SocketAddr) -> SocketAddr {
+    match like {
+        SocketAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
+        SocketAddr::V6(_) => ([0_u16; 8], 0).into(),
+    }
+}
+
+fn port(address: std::io::Result<SocketAddr>) -> u16 {
+    address.map_or(0, |address| address.port())
+}
+
+fn table(ports: [(u8, u16); 2]) -> Table {
+    let address = IpAddr::V4(ADDRESS);
+    let lead = |(protocol, port): (u8, u16)| Rule {
+        matches: vec![
+            Match::Destination(address),
+            Match::Protocol(protocol),
+            Match::Port(53),
+        ],
+        action: Action::Translate(address, port),
+    };
+    Table {
+        family: Family::Ip,
+        name: TABLE.to_owned(),
+        chains: vec![Chain {
+            name: "output",
+            hook: Hook::Output,
+            rules: ports.map(lead).to_vec(),
+        }],
+    }
+}
