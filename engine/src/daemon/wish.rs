@@ -268,11 +268,11 @@ pub(crate) fn security(host: &HostConfig) -> Result<(SeccompSpec, bool), DaemonE
 
 /// The profile that `--security-opt apparmor=` names; the last one counts.
 pub(crate) fn apparmor(host: &HostConfig) -> AppArmorSpec {
-    let named = host.security_opt.iter().flatten().filter_map(|option| {
+    let mut named = host.security_opt.iter().flatten().filter_map(|option| {
         let (key, value) = option.split_once(['=', ':'])?;
         (key == "apparmor").then_some(value)
     });
-    match named.last() {
+    match named.next_back() {
         None | Some("") if host.privileged => AppArmorSpec::Unconfined,
         None | Some("") => AppArmorSpec::Usual,
         Some("unconfined") => AppArmorSpec::Unconfined,

@@ -39,10 +39,6 @@ fn run(call: &Call<'_>) -> Result<i32, CliError> {
 }
 
 /// Sends a signal to the first process or to all of them.
-#[expect(
-    clippy::fn_params_excessive_bools,
-    reason = "one switch of the command line"
-)]
 pub(super) fn send(container: &Container, signal: Signal, all: bool) -> Result<(), CliError> {
     let failed = |source| CliError::Kernel {
         what: "cannot send the signal",
