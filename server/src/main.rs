@@ -76,6 +76,8 @@ impl Role {
             Some("engine") => Self::Engine,
             Some("docker") => Self::Docker,
             Some("runtime") => Self::Runtime,
+            // `quai image explore` is the docker command of that name.
+            Some("image") => return (Self::Docker, std::iter::once(word).chain(args).collect()),
             Some("shim") => Self::Shim,
             Some("registry") => Self::Registry,
             Some("catalogue") => Self::Catalogue,

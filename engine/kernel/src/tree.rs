@@ -38,6 +38,15 @@ pub enum Node {
     Fifo,
 }
 
+/// A time of modification, as `st_mtim` keeps it: never fewer than zero nanoseconds after the second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mtime {
+    /// Seconds since 1970.
+    pub seconds: i64,
+    /// Nanoseconds after them, below a billion.
+    pub nanoseconds: i64,
+}
+
 impl Tree {
     /// Opens the directory `path`, which is trusted.
     pub fn open(path: &Path) -> Result<Self, SysError> {
@@ -211,13 +220,13 @@ pub fn chmod(parent: BorrowedFd<'_>, name: &OsStr, mode: u32) -> Result<(), SysE
 }
 
 /// Sets the modification time of a name, not followed.
-pub fn set_mtime(parent: BorrowedFd<'_>, name: &OsStr, seconds: i64) -> Result<(), SysError> {
+pub fn set_mtime(parent: BorrowedFd<'_>, name: &OsStr, time: Mtime) -> Result<(), SysError> {
     let name = if name.is_empty() {
         OsStr::new(".")
     } else {
         name
     };
-    let time = TimeSpec::new(seconds, 0);
+    let time = TimeSpec::new(time.seconds, time.nanoseconds);
     utimensat(parent, name, &time, &time, UtimensatFlags::NoFollowSymlink)
         .map_err(|errno| fail("utimensat", name, errno))
 }

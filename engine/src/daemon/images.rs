@@ -9,7 +9,9 @@ use crate::api::types::{
     ContainerConfig, Empty, GraphDriver, HealthConfig, HistoryEntry, ImageInspect, ImageMetadata,
     ImageSummary, RootFs,
 };
-use crate::image::{Image, Reference, Selector, history, images_of, name_image};
+use crate::image::{
+    Exploration, Image, Reference, Selector, explore, history, images_of, name_image,
+};
 use crate::oci::{Digest, RunConfig};
 use crate::store::OverlayPlan;
 
@@ -196,6 +198,16 @@ impl Daemon {
         .await
     }
 
+    /// What each layer of an image holds and changed.
+    pub async fn explore_image(self: &Arc<Self>, text: &str) -> Result<Exploration, DaemonError> {
+        let text = text.to_owned();
+        self.block(move |daemon| {
+            let image = Image::find(&daemon.store, &text)?;
+            Ok(explore(&daemon.store, &image)?)
+        })
+        .await
+    }
+
     /// Gives an image one more name.
     pub async fn tag(
         self: &Arc<Self>,
@@ -255,6 +267,17 @@ impl Daemon {
     fn named(&self, texts: &[String]) -> Result<Vec<(Image, Vec<Reference>)>, DaemonError> {
         let mut images: Vec<(Image, Vec<Reference>)> = Vec::new();
         for text in texts {
+            // A repository without a tag means all its tags.
+            let all = self.all_of_repository(text)?;
+            if !all.is_empty() {
+                for (image, name) in all {
+                    match images.iter_mut().find(|(known, _)| known.id == image.id) {
+                        Some((_, names)) => names.push(name),
+                        None => images.push((image, vec![name])),
+                    }
+                }
+                continue;
+            }
             let image = Image::find(&self.store, text)?;
             let name = Reference::parse(text)
                 .ok()
@@ -272,6 +295,21 @@ impl Daemon {
             }
         }
         Ok(images)
+    }
+
+    /// The images of a repository that is named without a tag; none for any other text.
+    fn all_of_repository(&self, text: &str) -> Result<Vec<(Image, Reference)>, DaemonError> {
+        let last = text.rsplit('/').next().unwrap_or(text);
+        let Some(wanted) = Reference::parse(text).ok().filter(|_| !last.contains([':', '@'])) else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        for (image, names) in images_of(&self.store)? {
+            let names = names.into_iter().filter(|name| name.tag().is_some());
+            let names = names.filter(|name| name.familiar_name() == wanted.familiar_name());
+            found.extend(names.map(|name| (image.clone(), name)));
+        }
+        Ok(found)
     }
 
     /// Loads an archive of images.

@@ -52,7 +52,11 @@ fn copy_dir(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), DaemonError>
             std::io::copy(&mut source, &mut copy).map_err(fail())?;
             tree::chown(to, &name, metadata.uid(), metadata.gid())?;
             tree::chmod(to, &name, metadata.mode() & 0o7777)?;
-            tree::set_mtime(to, &name, metadata.mtime())?;
+            let time = tree::Mtime {
+                seconds: metadata.mtime(),
+                nanoseconds: metadata.mtime_nsec(),
+            };
+            tree::set_mtime(to, &name, time)?;
         } else if kind.is_fifo() {
             tree::make_node(to, &name, tree::Node::Fifo)?;
         }

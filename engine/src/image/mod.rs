@@ -4,6 +4,7 @@ mod add;
 mod archive;
 pub mod catalogue;
 mod change;
+mod explore;
 mod history;
 mod reference;
 mod resolve;
@@ -15,6 +16,7 @@ pub use add::{
 };
 pub use archive::{ArchiveError, load, save};
 pub use change::{BadChange, apply_change};
+pub use explore::{Change, Exploration, ExploredLayer, Kind, TreeEntry, Waste, explore};
 pub use history::history;
 pub use reference::{BadReference, Reference, Selector};
 pub use resolve::{Image, ImageError, images_of};

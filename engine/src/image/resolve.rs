@@ -1,7 +1,8 @@
 //! What a name or an id means in a store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::oci::{BadDigest, Digest, ImageConfig, ImageManifest, chain_ids};
 use crate::store::{Layer, Store, StoreError};
@@ -93,7 +94,26 @@ impl Image {
     }
 
     /// Reads and verifies the image with this manifest.
+    ///
+    /// What was verified once in this process is not read again: its documents are named by their content.
     pub fn load(store: &Store, manifest_digest: &Digest) -> Result<Self, ImageError> {
+        if let Some(known) = known().get(manifest_digest)
+            && [manifest_digest, &known.id]
+                .into_iter()
+                .all(|digest| store.blobs_with(digest).has(digest))
+        {
+            return Ok(known.clone());
+        }
+        let image = Self::read(store, manifest_digest)?;
+        let mut known = known();
+        if known.len() >= KNOWN {
+            known.clear();
+        }
+        known.insert(manifest_digest.clone(), image.clone());
+        Ok(image)
+    }
+
+    fn read(store: &Store, manifest_digest: &Digest) -> Result<Self, ImageError> {
         let bad = |digest: &Digest| {
             let digest = digest.clone();
             move |source| ImageError::Document { digest, source }
@@ -141,6 +161,15 @@ impl Image {
             .map(|layer| layer.record.size)
             .sum())
     }
+}
+
+/// Images kept in memory.
+const KNOWN: usize = 4096;
+
+fn known() -> MutexGuard<'static, HashMap<Digest, Image>> {
+    static IMAGES: OnceLock<Mutex<HashMap<Digest, Image>>> = OnceLock::new();
+    let images = IMAGES.get_or_init(Mutex::default);
+    images.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// All images of a store's own names, each with its names (`docker.io/…:tag` and `docker.io/…@sha256:…`).

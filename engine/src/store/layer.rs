@@ -1,9 +1,11 @@
 //! Layers: an archive on one side, a directory tree on the other.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,11 +42,19 @@ pub struct Layer {
 #[derive(Debug)]
 pub struct Layers {
     dir: PathBuf,
+    /// Records that were read: a layer never changes, only its packing does.
+    known: Mutex<BTreeMap<Digest, LayerRecord>>,
 }
+
+/// Records kept in memory.
+const KNOWN: usize = 8192;
 
 impl Layers {
     pub(super) fn new(dir: PathBuf) -> Self {
-        Self { dir }
+        Self {
+            dir,
+            known: Mutex::default(),
+        }
     }
 
     /// Whether it is there.
@@ -56,19 +66,38 @@ impl Layers {
     pub fn get(&self, chain: &Digest) -> Result<Layer, StoreError> {
         let dir = self.dir.join(chain.hex());
         let path = dir.join("layer.json");
+        if self.has(chain)
+            && let Some(record) = self.remembered().get(chain)
+        {
+            return Ok(Layer {
+                chain: chain.clone(),
+                record: record.clone(),
+                tree: dir.join("tree"),
+            });
+        }
         let bytes = fs::read(&path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => StoreError::NoLayer {
                 chain: chain.clone(),
             },
             _ => StoreError::io("read", &path, source),
         })?;
-        let record = serde_json::from_slice(&bytes)
+        let record: LayerRecord = serde_json::from_slice(&bytes)
             .map_err(|source| StoreError::Damaged { path, source })?;
+        let mut known = self.remembered();
+        if known.len() >= KNOWN {
+            known.clear();
+        }
+        known.insert(chain.clone(), record.clone());
+        drop(known);
         Ok(Layer {
             chain: chain.clone(),
             record,
             tree: dir.join("tree"),
         })
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, BTreeMap<Digest, LayerRecord>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Unpacks an archive on top of `parent`; `blob` names the archive as it is stored.
@@ -119,12 +148,14 @@ impl Layers {
             found => found?.record,
         };
         record.blob = blob.clone();
+        self.remembered().remove(chain);
         let bytes = serde_json::to_vec_pretty(&record).expect("records are plain data");
         write_atomically(&self.dir.join(chain.hex()).join("layer.json"), &bytes)
     }
 
     /// Removes a layer; one that is gone is no error.
     pub fn remove(&self, chain: &Digest) -> Result<(), StoreError> {
+        self.remembered().remove(chain);
         // Renamed first: a layer is whole or it is not there.
         let doomed = self.dir.join(temporary_name());
         match fs::rename(self.dir.join(chain.hex()), &doomed) {

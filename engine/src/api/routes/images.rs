@@ -67,6 +67,7 @@ pub(super) async fn one(
     match path.rsplit_once('/') {
         Some((name, "json")) => Ok(Json(daemon.inspect_image(name).await?).into_response()),
         Some((name, "history")) => Ok(Json(daemon.image_history(name).await?).into_response()),
+        Some((name, "explore")) => Ok(Json(daemon.explore_image(name).await?).into_response()),
         Some((name, "get")) => super::archives::save(daemon, vec![name.to_owned()]).await,
         None if path == "get" => super::archives::save(daemon, query.all("names")).await,
         _ => Err(ApiError::page_not_found()),

@@ -5,13 +5,14 @@
 //! that overlayfs reads: a device 0:0 for a removed name, `user.overlay.opaque` for a replaced directory.
 
 use std::ffi::OsStr;
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use kernel::error::SysError;
-use kernel::tree::{self, Node, Tree};
+use kernel::tree::{self, Mtime, Node, Tree};
 use tar::{Archive, Entry, EntryType};
 
 use crate::oci::{Digest, Hasher};
@@ -127,7 +128,7 @@ struct Target {
     /// The folder of the last entry: archives list a folder's files one after the other.
     parent: Option<(PathBuf, OwnedFd)>,
     /// Folders get their times at the end, because making files in them changes it.
-    times: Vec<(PathBuf, i64)>,
+    times: Vec<(PathBuf, Mtime)>,
 }
 
 impl Target {
@@ -185,7 +186,7 @@ impl Target {
             }
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 let mut file = tree::create_file(parent.as_fd(), name).map_err(named)?;
-                size = io::copy(entry, &mut file).map_err(|source| UnpackError::Copy {
+                size = copy_sparse(entry, &mut file).map_err(|source| UnpackError::Copy {
                     name: path.display().to_string(),
                     source,
                 })?;
@@ -268,13 +269,13 @@ struct Meta {
     uid: u32,
     gid: u32,
     mode: u32,
-    mtime: i64,
+    mtime: Mtime,
     xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Meta {
     fn of(entry: &mut Entry<'_, impl Read>) -> Self {
-        let mut xattrs = Vec::new();
+        let (mut xattrs, mut exact) = (Vec::new(), None);
         for extension in entry
             .pax_extensions()
             .ok()
@@ -283,6 +284,9 @@ impl Meta {
             .flatten()
             .filter_map(Result::ok)
         {
+            if extension.key_bytes() == b"mtime" {
+                exact = std::str::from_utf8(extension.value_bytes()).ok().and_then(pax_time);
+            }
             if let Some(name) = extension.key_bytes().strip_prefix(b"SCHILY.xattr.")
                 && is_allowed(name)
             {
@@ -295,7 +299,10 @@ impl Meta {
             uid: id(header.uid()),
             gid: id(header.gid()),
             mode: header.mode().unwrap_or(0o644) & 0o7777,
-            mtime: i64::try_from(header.mtime().unwrap_or(0)).unwrap_or(0),
+            mtime: exact.unwrap_or_else(|| Mtime {
+                seconds: i64::try_from(header.mtime().unwrap_or(0)).unwrap_or(0),
+                nanoseconds: 0,
+            }),
             xattrs,
         }
     }
@@ -339,6 +346,55 @@ impl Meta {
         }
         Ok(())
     }
+}
+
+/// A time of a PAX header: `1700000000.123456789`, which may be before 1970; see pax(1).
+fn pax_time(text: &str) -> Option<Mtime> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let seconds: i64 = whole.parse().ok()?;
+    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    let nanoseconds: i64 = digits.parse().ok().filter(|_| !digits.starts_with(['+', '-']))?;
+    if whole.starts_with('-') && nanoseconds > 0 {
+        return Some(Mtime {
+            seconds: seconds.checked_sub(1)?,
+            nanoseconds: 1_000_000_000 - nanoseconds,
+        });
+    }
+    Some(Mtime { seconds, nanoseconds })
+}
+
+/// Bytes looked at together: zeros in all of them become a hole.
+const HOLE: usize = 64 << 10;
+
+/// Copies a file's content and leaves holes where there are only zeros, as a sparse file has them.
+fn copy_sparse(from: &mut impl Read, to: &mut File) -> io::Result<u64> {
+    let mut buffer = vec![0; HOLE];
+    let (mut size, mut ends_in_hole) = (0, false);
+    loop {
+        let mut filled = 0;
+        while filled < HOLE {
+            match from.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if filled == 0 {
+            break;
+        }
+        size += filled as u64;
+        ends_in_hole = filled == HOLE && buffer.iter().all(|byte| *byte == 0);
+        if ends_in_hole {
+            to.seek(SeekFrom::Start(size))?;
+        } else {
+            to.write_all(&buffer[..filled])?;
+        }
+    }
+    if ends_in_hole {
+        to.set_len(size)?;
+    }
+    Ok(size)
 }
 
 /// Overlayfs trusts its own attributes, so an archive may not bring them; the rest of `user.` is harmless.

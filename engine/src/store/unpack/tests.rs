@@ -293,3 +293,34 @@ fn a_size_beyond_the_stream_is_an_error() {
     let archive = [header.as_bytes().as_slice(), b"short"].concat();
     assert!(unpack(archive.as_slice(), scratch.path()).is_err());
 }
+
+#[test]
+fn times_between_seconds_and_before_1970_are_kept() {
+    for (text, seconds, nanoseconds) in [
+        ("1700000000.123456789", 1_700_000_000, 123_456_789),
+        ("1700000000.5", 1_700_000_000, 500_000_000),
+        ("7", 7, 0),
+        ("-1", -1, 0),
+        ("-1.25", -2, 750_000_000),
+        ("-0.25", -1, 750_000_000),
+        ("3.9999999999", 3, 999_999_999),
+    ] {
+        assert_eq!(pax_time(text), Some(Mtime { seconds, nanoseconds }), "{text}");
+    }
+    for bad in ["", ".", "x", "1.x", "1.-5", "99999999999999999999"] {
+        assert_eq!(pax_time(bad), None, "{bad:?}");
+    }
+}
+
+#[test]
+fn zeros_become_holes_and_the_content_stays() {
+    let mut content = vec![0; 1 << 20];
+    content[300_000] = 7;
+    let outcome = Hostile::new()
+        .entry(EntryType::Regular, "sparse", "", &content)
+        .unpack();
+    outcome.result.as_ref().unwrap();
+    let path = outcome.tree.join("sparse");
+    assert_eq!(fs::read(&path).unwrap(), content);
+    assert!(fs::metadata(&path).unwrap().blocks() * 512 < 1 << 19);
+}

@@ -5,6 +5,7 @@ pub(crate) mod pull;
 mod rm;
 mod tag;
 
+mod explore;
 mod history;
 mod import;
 mod inspect;
@@ -18,6 +19,7 @@ use super::Command;
 
 /// Every one of them.
 pub(crate) static COMMANDS: &[&Command] = &[
+    &explore::COMMAND,
     &history::COMMAND,
     &import::COMMAND,
     &inspect::COMMAND,

@@ -121,7 +121,7 @@ impl<W: Write> Packer<W> {
             return Ok(());
         }
         let xattrs = tree::xattrs(&path).unwrap_or_default();
-        self.attributes(&xattrs)?;
+        self.attributes(&xattrs, &metadata)?;
         let mut header = header(&metadata);
         if kind.is_dir() {
             self.append(&mut header, EntryType::Directory, shown, io::empty())?;
@@ -222,10 +222,15 @@ impl<W: Write> Packer<W> {
     }
 
     /// Attributes that an archive may carry travel before their entry.
-    fn attributes(&mut self, xattrs: &[(std::ffi::OsString, Vec<u8>)]) -> Result<(), PackError> {
-        let carried: Vec<(String, &[u8])> = xattrs
+    fn attributes(
+        &mut self,
+        xattrs: &[(std::ffi::OsString, Vec<u8>)],
+        metadata: &fs::Metadata,
+    ) -> Result<(), PackError> {
+        let time = exact_time(metadata);
+        let mut carried: Vec<(String, &[u8])> = xattrs
             .iter()
-            .filter(|(name, _)| super::unpack::is_allowed(name.as_bytes()))
+            .filter(|(name, _)| crate::store::unpack::is_allowed(name.as_bytes()))
             .map(|(name, value)| {
                 (
                     format!("SCHILY.xattr.{}", name.to_string_lossy()),
@@ -233,6 +238,9 @@ impl<W: Write> Packer<W> {
                 )
             })
             .collect();
+        if let Some(time) = &time {
+            carried.push(("mtime".to_owned(), time.as_bytes()));
+        }
         if carried.is_empty() {
             return Ok(());
         }
@@ -253,6 +261,18 @@ fn header(metadata: &fs::Metadata) -> Header {
     header
 }
 
+/// A time that the archive's own field cannot hold: before 1970, or between two seconds.
+fn exact_time(metadata: &fs::Metadata) -> Option<String> {
+    let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
+    match (seconds, nanoseconds) {
+        (0.., 0) => None,
+        (0.., _) => Some(format!("{seconds}.{nanoseconds:09}")),
+        (_, 0) => Some(seconds.to_string()),
+        // -1.25 is two seconds before 1970 and three quarters of one.
+        _ => Some(format!("-{}.{:09}", -(seconds + 1), 1_000_000_000 - nanoseconds)),
+    }
+}
+
 /// The major number in `st_rdev`; see makedev(3).
 fn kernel_major(device: u64) -> u32 {
     u32::try_from((device >> 8 & 0xfff) | (device >> 32 & 0xffff_f000)).unwrap_or(0)
@@ -264,32 +284,4 @@ fn kernel_minor(device: u64) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::tests::Scratch;
-    use crate::store::unpack;
-
-    #[test]
-    fn a_layer_comes_back_as_it_was() {
-        let scratch = Scratch::new();
-        let (from, to) = (scratch.path().join("from"), scratch.path().join("to"));
-        for dir in [&from.join("d/e"), &to] {
-            fs::create_dir_all(dir).unwrap();
-        }
-        fs::write(from.join("d/f"), "hello").unwrap();
-        fs::hard_link(from.join("d/f"), from.join("d/g")).unwrap();
-        std::os::unix::fs::symlink("../x", from.join("d/e/l")).unwrap();
-        let dir = fs::File::open(&from).unwrap();
-        let e = fs::File::open(from.join("d/e")).unwrap();
-        tree::make_node(e.as_fd(), OsStr::new("gone"), tree::Node::Char(0, 0)).unwrap();
-        tree::set_xattr(e.as_fd(), OsStr::new("user.overlay.opaque"), b"y").unwrap();
-        let mut archive = Vec::new();
-        pack(dir.as_fd(), Packed::Layer, &mut archive).unwrap();
-        unpack(archive.as_slice(), &to).unwrap();
-        assert_eq!(fs::read_to_string(to.join("d/g")).unwrap(), "hello");
-        assert_eq!(fs::metadata(to.join("d/f")).unwrap().nlink(), 2);
-        assert_eq!(fs::read_link(to.join("d/e/l")).unwrap(), Path::new("../x"));
-        assert_eq!(fs::symlink_metadata(to.join("d/e/gone")).unwrap().rdev(), 0);
-        assert!(!tree::xattrs(&to.join("d/e")).unwrap().is_empty());
-    }
-}
+mod tests;
