@@ -223,7 +223,7 @@ fn host_of(server: &str) -> &str {
 }
 
 /// Docker's own folder of settings.
-fn directory() -> PathBuf {
+pub(crate) fn directory() -> PathBuf {
     if let Some(dir) = std::env::var_os("DOCKER_CONFIG").filter(|dir| !dir.is_empty()) {
         return dir.into();
     }

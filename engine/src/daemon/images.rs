@@ -300,7 +300,10 @@ impl Daemon {
     /// The images of a repository that is named without a tag; none for any other text.
     fn all_of_repository(&self, text: &str) -> Result<Vec<(Image, Reference)>, DaemonError> {
         let last = text.rsplit('/').next().unwrap_or(text);
-        let Some(wanted) = Reference::parse(text).ok().filter(|_| !last.contains([':', '@'])) else {
+        let Some(wanted) = Reference::parse(text)
+            .ok()
+            .filter(|_| !last.contains([':', '@']))
+        else {
             return Ok(Vec::new());
         };
         let mut found = Vec::new();

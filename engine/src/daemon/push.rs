@@ -12,7 +12,7 @@ use futures_util::{TryStreamExt, stream};
 use crate::api::types::Progress;
 use crate::image::{Image, ImageError, Reference, Selector, images_of, pack_for_transfer};
 use crate::oci::{Digest, ImageManifest};
-use crate::registry::{Blob, Credentials, Endpoint, Repository, Settings, Stored};
+use crate::registry::{Blob, Credentials, Endpoint, RegistryError, Repository, Settings, Stored};
 use crate::store::TagsChange;
 
 use super::progress::ProgressSink;
@@ -138,7 +138,7 @@ impl Daemon {
                 )
                 .await;
             // Other tags may still go.
-            if let Err(error) = pushed
+            if let Err(error) = pushed.map_err(without_address)
                 && errors.is_none()
             {
                 errors = Some(error);
@@ -201,7 +201,11 @@ impl Daemon {
             let change = TagsChange::Set(by_digest, image.manifest_digest.clone());
             let _lock = daemon.store.lock()?;
             daemon.store.tags().apply([change])?;
-            daemon.tell_image("push", &image.id, &reference.familiar(), &image);
+            let mut attributes = image.config.config.labels.clone().unwrap_or_default();
+            attributes.insert("name".to_owned(), reference.familiar_name());
+            daemon
+                .events
+                .emit("image", "push", &reference.familiar(), attributes);
             Ok(())
         })
         .await
@@ -284,6 +288,16 @@ async fn push_layer(
         Stored::Sent => sink.step(&job.id, "Pushed"),
     }
     Ok(())
+}
+
+/// Docker says of a push without a password only that there is none.
+fn without_address(error: DaemonError) -> DaemonError {
+    match error {
+        DaemonError::Registry(error) if matches!(*error, RegistryError::NoCredentials { .. }) => {
+            DaemonError::Forbidden("no basic auth credentials".into())
+        }
+        other => other,
+    }
 }
 
 /// What the manifest says of itself.

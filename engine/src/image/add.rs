@@ -2,10 +2,11 @@
 
 use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::rc::Rc;
 
 use crate::oci::{Digest, History, ImageConfig, LayerFormat, RootFs, manifest_of};
-use crate::store::{BlobWriter, Layer, Store, StoreError, TagsChange};
+use crate::store::{Background, BlobWriter, Layer, Store, StoreError, TagsChange};
 
 use super::{BadChange, ImageError, Reference, apply_change};
 
@@ -75,7 +76,7 @@ pub fn add_expected_layer(
     let format = LayerFormat::detect(archive.fill_buf().map_err(AddError::Read)?);
     let tee = Tee(Rc::new(RefCell::new(Copying {
         from: archive,
-        to: Some(store.blobs().writer()?),
+        to: Some(Background::new(store.blobs().writer()?).map_err(AddError::Read)?),
         passed: 0,
     })));
     let plain: Box<dyn Read> = match format {
@@ -225,7 +226,7 @@ struct Tee<R>(Rc<RefCell<Copying<R>>>);
 
 struct Copying<R> {
     from: R,
-    to: Option<BlobWriter>,
+    to: Option<Background<BlobWriter>>,
     passed: u64,
 }
 
@@ -288,9 +289,12 @@ impl<R> Clone for Tee<R> {
 impl<R: Read> Tee<R> {
     /// Reads what is left of the archive and gives the blob its name.
     fn finish(&self, expected: Option<&Digest>) -> Result<(Digest, u64), StoreError> {
-        let read = |source| StoreError::io("read", std::path::Path::new("the archive"), source);
+        let read = |source| StoreError::io("read", Path::new("the archive"), source);
         io::copy(&mut self.clone(), &mut io::sink()).map_err(read)?;
         let writer = self.0.borrow_mut().to.take().expect("finished once");
+        let writer = writer
+            .finish()
+            .map_err(|source| StoreError::io("write", Path::new("the archive"), source))?;
         writer.commit(expected)
     }
 }

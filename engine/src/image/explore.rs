@@ -151,7 +151,11 @@ pub fn explore(store: &Store, image: &Image) -> Result<Exploration, ImageError> 
         size,
         efficiency: tally.efficiency(),
         wasted_bytes,
-        wasted_user_percent: if own == 0 { 0.0 } else { wasted_bytes as f64 / own as f64 },
+        wasted_user_percent: if own == 0 {
+            0.0
+        } else {
+            wasted_bytes as f64 / own as f64
+        },
         layers,
         waste,
     })
@@ -299,7 +303,11 @@ impl Tally {
     fn efficiency(&self) -> f64 {
         let needed: u64 = self.0.values().map(|writes| writes.smallest).sum();
         let written: u64 = self.0.values().map(|writes| writes.all).sum();
-        if written == 0 { 1.0 } else { needed as f64 / written as f64 }
+        if written == 0 {
+            1.0
+        } else {
+            needed as f64 / written as f64
+        }
     }
 
     fn waste(&self) -> Vec<Waste> {
@@ -330,7 +338,9 @@ mod tests {
             let mut header = tar::Header::new_gnu();
             header.set_size(*size as u64);
             header.set_mode(0o644);
-            archive.append_data(&mut header, name, vec![b'x'; *size].as_slice()).unwrap();
+            archive
+                .append_data(&mut header, name, vec![b'x'; *size].as_slice())
+                .unwrap();
         }
         archive.into_inner().unwrap()
     }
@@ -346,7 +356,9 @@ mod tests {
         ];
         let mut added = Vec::new();
         for layer in &layers {
-            let parent = added.last().map(|layer: &crate::image::AddedLayer| layer.layer.chain.clone());
+            let parent = added
+                .last()
+                .map(|layer: &crate::image::AddedLayer| layer.layer.chain.clone());
             added.push(add_layer(&store, parent.as_ref(), layer.as_slice(), None).unwrap());
         }
         let top = added.pop();
@@ -361,7 +373,10 @@ mod tests {
         assert_eq!(explored.size, 1200);
         let change = |layer: usize, path: &str| {
             let entries = &explored.layers[layer].entries;
-            let entry = entries.iter().find(|entry| entry.path == Path::new(path)).unwrap();
+            let entry = entries
+                .iter()
+                .find(|entry| entry.path == Path::new(path))
+                .unwrap();
             (entry.change, entry.size)
         };
         assert_eq!(change(0, "d/big"), (Change::Added, 1000));

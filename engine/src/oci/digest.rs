@@ -108,6 +108,18 @@ impl Hasher {
     }
 }
 
+/// Everything that is written is hashed.
+impl std::io::Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A reader that computes the digest of what passes.
 #[derive(Debug)]
 pub struct HashingReader<R> {

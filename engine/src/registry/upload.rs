@@ -89,6 +89,14 @@ impl Repository {
         }
     }
 
+    /// Takes a blob from another repository of the registry; tells whether it is there now.
+    pub async fn mount_blob(&self, digest: &Digest, from: &str) -> Result<bool, RegistryError> {
+        if self.has_blob(digest).await? {
+            return Ok(true);
+        }
+        Ok(matches!(self.mount(digest, from).await?, Mount::Done))
+    }
+
     /// Asks the registry to take a blob from a repository it has.
     async fn mount(&self, digest: &Digest, from: &str) -> Result<Mount, RegistryError> {
         let mut url = self.url("blobs/uploads/")?;

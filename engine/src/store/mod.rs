@@ -5,6 +5,7 @@
 //! name that the next opening removes. An engine's store may stand on a **catalogue**: a second store, read-only,
 //! whose blobs and layers are used where they lie.
 
+mod background;
 mod blob;
 mod error;
 mod holds;
@@ -18,6 +19,7 @@ mod tags;
 mod unpack;
 mod usage;
 
+pub use background::Background;
 pub use blob::{BlobWriter, Blobs};
 pub use error::StoreError;
 pub use holds::Held;

@@ -5,6 +5,7 @@
 
 pub(crate) mod container;
 pub(crate) mod image;
+pub(crate) mod manifest;
 pub(crate) mod network;
 pub(crate) mod system;
 pub(crate) mod volume;
@@ -78,6 +79,11 @@ pub(crate) static GROUPS: &[Group] = &[
         name: "image",
         about: "Manage images",
         commands: image::COMMANDS,
+    },
+    Group {
+        name: "manifest",
+        about: "Manage Docker image manifests and manifest lists",
+        commands: manifest::COMMANDS,
     },
     Group {
         name: "network",

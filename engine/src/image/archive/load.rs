@@ -12,7 +12,8 @@ use crate::image::{
     Expected, Image, ImageError, Reference, add_expected_layer, add_layer, name_image,
 };
 use crate::oci::{
-    Digest, Document, ImageConfig, ImageManifest, Index, IndexEntry, LayerFormat, Platform, chain_ids, manifest_of,
+    Digest, Document, ImageConfig, ImageManifest, Index, IndexEntry, LayerFormat, Platform,
+    chain_ids, manifest_of,
 };
 use crate::store::{Store, StoreError};
 
@@ -34,7 +35,10 @@ pub fn load(
     let files = spread(archive, scratch)?;
     if files.contains_key("manifest.json") {
         let entries: Vec<Entry> = document(&files, "manifest.json")?;
-        return entries.iter().map(|entry| load_one(store, entry, &files)).collect();
+        return entries
+            .iter()
+            .map(|entry| load_one(store, entry, &files))
+            .collect();
     }
     if !files.contains_key("index.json") {
         return Err(ArchiveError::NoManifest);
@@ -42,7 +46,9 @@ pub fn load(
     let index: Index = document(&files, "index.json")?;
     let mut loaded: Vec<(Image, Vec<Reference>)> = Vec::new();
     for entry in &index.manifests {
-        let name = name_of(entry).map(|name| Reference::parse(&name)).transpose();
+        let name = name_of(entry)
+            .map(|name| Reference::parse(&name))
+            .transpose();
         let name = name.map_err(ImageError::from)?;
         let image = load_layout(store, entry, &files, DEPTH)?;
         name_image(store, name.as_ref(), &image.id, &image.manifest_digest)?;
@@ -221,10 +227,7 @@ fn load_one(
 }
 
 /// The archive of a layer that is here already, as it is kept.
-fn kept(
-    store: &Store,
-    chain: &Digest,
-) -> Result<Option<(LayerFormat, u64, Digest)>, ArchiveError> {
+fn kept(store: &Store, chain: &Digest) -> Result<Option<(LayerFormat, u64, Digest)>, ArchiveError> {
     if !store.has_layer(chain) {
         return Ok(None);
     }
@@ -234,8 +237,15 @@ fn kept(
         return Ok(None);
     }
     let mut start = [0; 4];
-    let count = blobs.open(&blob)?.read(&mut start).map_err(ArchiveError::Read)?;
-    Ok(Some((LayerFormat::detect(&start[..count]), blobs.size(&blob)?, blob)))
+    let count = blobs
+        .open(&blob)?
+        .read(&mut start)
+        .map_err(ArchiveError::Read)?;
+    Ok(Some((
+        LayerFormat::detect(&start[..count]),
+        blobs.size(&blob)?,
+        blob,
+    )))
 }
 
 fn document<T: for<'a> Deserialize<'a>>(

@@ -46,7 +46,11 @@ pub fn save(
         "manifest.json",
         &serde_json::to_vec(&entries).expect("entries are plain data"),
     )?;
-    append(&mut out, "oci-layout", br#"{"imageLayoutVersion": "1.0.0"}"#)?;
+    append(
+        &mut out,
+        "oci-layout",
+        br#"{"imageLayoutVersion": "1.0.0"}"#,
+    )?;
     out.into_inner()
         .and_then(|mut out| out.flush())
         .map_err(ArchiveError::Write)
@@ -54,13 +58,21 @@ pub fn save(
 
 /// An image whose manifest names blobs that are here: one that was built on others' layers may have been packed anew.
 fn complete(store: &Store, image: &Image) -> Result<Image, ArchiveError> {
-    let here = blobs_of(image)?.iter().all(|blob| store.blobs_with(blob).has(blob));
-    if here { Ok(image.clone()) } else { Ok(pack_for_transfer(store, image)?) }
+    let here = blobs_of(image)?
+        .iter()
+        .all(|blob| store.blobs_with(blob).has(blob));
+    if here {
+        Ok(image.clone())
+    } else {
+        Ok(pack_for_transfer(store, image)?)
+    }
 }
 
 fn blobs_of(image: &Image) -> Result<Vec<Digest>, ArchiveError> {
     let layers = image.manifest.layers().iter();
-    layers.map(|layer| Ok(layer.digest().to_string().parse()?)).collect()
+    layers
+        .map(|layer| Ok(layer.digest().to_string().parse()?))
+        .collect()
 }
 
 /// The lines of `index.json`: one for each name.

@@ -48,7 +48,8 @@ fn what_is_saved_can_be_loaded_elsewhere() {
 fn a_layer_that_is_not_the_named_one_is_refused_and_nothing_is_tagged() {
     let scratch = Scratch::new();
     let store = Store::open(&scratch.path().join("store")).unwrap();
-    let config = br#"{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":
+    let config =
+        br#"{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":
         ["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]}}"#;
     let mut layer = Builder::new(Vec::new());
     layer

@@ -269,7 +269,11 @@ fn exact_time(metadata: &fs::Metadata) -> Option<String> {
         (0.., _) => Some(format!("{seconds}.{nanoseconds:09}")),
         (_, 0) => Some(seconds.to_string()),
         // -1.25 is two seconds before 1970 and three quarters of one.
-        _ => Some(format!("-{}.{:09}", -(seconds + 1), 1_000_000_000 - nanoseconds)),
+        _ => Some(format!(
+            "-{}.{:09}",
+            -(seconds + 1),
+            1_000_000_000 - nanoseconds
+        )),
     }
 }
 

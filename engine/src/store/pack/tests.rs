@@ -50,7 +50,10 @@ fn seen(root: &Path) -> BTreeMap<PathBuf, Seen> {
             let path = entry.unwrap().path();
             let metadata = fs::symlink_metadata(&path).unwrap();
             let content = match metadata.file_type() {
-                kind if kind.is_symlink() => fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes(),
+                kind if kind.is_symlink() => fs::read_link(&path)
+                    .unwrap()
+                    .into_os_string()
+                    .into_encoded_bytes(),
                 kind if kind.is_file() => fs::read(&path).unwrap(),
                 _ => Vec::new(),
             };
@@ -62,7 +65,11 @@ fn seen(root: &Path) -> BTreeMap<PathBuf, Seen> {
                 // A whiteout is a mark and has no attributes of its own.
                 mode: if whiteout { 0 } else { metadata.mode() },
                 owner: (metadata.uid(), metadata.gid()),
-                time: if whiteout { (0, 0) } else { (metadata.mtime(), metadata.mtime_nsec()) },
+                time: if whiteout {
+                    (0, 0)
+                } else {
+                    (metadata.mtime(), metadata.mtime_nsec())
+                },
                 device: metadata.rdev(),
                 links: if is_dir { 0 } else { metadata.nlink() },
                 content,
@@ -115,7 +122,9 @@ fn grow(root: &Path, dice: &mut Dice) {
                 fs::hard_link(old, &path).unwrap();
             }
             _ => {
-                let content: Vec<u8> = (0..dice.roll(200_000)).map(|_| u8::try_from(dice.roll(3)).unwrap()).collect();
+                let content: Vec<u8> = (0..dice.roll(200_000))
+                    .map(|_| u8::try_from(dice.roll(3)).unwrap())
+                    .collect();
                 fs::write(&path, content).unwrap();
                 std::os::unix::fs::chown(&path, Some(1000), Some(3_000_000)).unwrap();
                 let modes = [0o644, 0o4755, 0o2711, 0o1777, 0o000];
@@ -124,8 +133,11 @@ fn grow(root: &Path, dice: &mut Dice) {
                 let file = fs::File::open(&path).unwrap();
                 tree::set_xattr(file.as_fd(), OsStr::new("user.note"), b"a\0b\nc=d").unwrap();
                 if mode == 0o644 {
-                    let capability = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-                    tree::set_xattr(file.as_fd(), OsStr::new("security.capability"), &capability).unwrap();
+                    let capability = [
+                        1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                    ];
+                    tree::set_xattr(file.as_fd(), OsStr::new("security.capability"), &capability)
+                        .unwrap();
                 }
                 files.push(path.clone());
             }
@@ -139,7 +151,10 @@ fn grow(root: &Path, dice: &mut Dice) {
     // Making entries changed their folders' times: an exact one again.
     for dir in &dirs[1..] {
         let parent = fs::File::open(dir.parent().unwrap()).unwrap();
-        let time = tree::Mtime { seconds: 1_234_567_890, nanoseconds: 987_654_321 };
+        let time = tree::Mtime {
+            seconds: 1_234_567_890,
+            nanoseconds: 987_654_321,
+        };
         tree::set_mtime(parent.as_fd(), dir.file_name().unwrap(), time).unwrap();
     }
 }
@@ -167,9 +182,17 @@ fn any_tree_comes_back_as_it_was() {
         unpack(first.as_slice(), &to).unwrap();
         let (before, after) = (seen(&from), seen(&to));
         for (path, expected) in &before {
-            assert_eq!(after.get(path), Some(expected), "seed {seed}: {}", path.display());
+            assert_eq!(
+                after.get(path),
+                Some(expected),
+                "seed {seed}: {}",
+                path.display()
+            );
         }
         assert_eq!(before.len(), after.len(), "seed {seed}");
-        assert!(first == layer(&to), "seed {seed}: the second archive is another one");
+        assert!(
+            first == layer(&to),
+            "seed {seed}: the second archive is another one"
+        );
     }
 }

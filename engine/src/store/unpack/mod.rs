@@ -16,6 +16,7 @@ use kernel::tree::{self, Mtime, Node, Tree};
 use tar::{Archive, Entry, EntryType};
 
 use crate::oci::{Digest, Hasher};
+use crate::store::Background;
 
 const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
@@ -79,9 +80,10 @@ pub fn unpack_into(
     into: Tree,
     whiteouts: Whiteouts,
 ) -> Result<Unpacked, UnpackError> {
+    let read = |source| UnpackError::Read { source };
     let mut source = HashingReader {
         inner: archive,
-        hasher: Hasher::default(),
+        hasher: Background::new(Hasher::default()).map_err(read)?,
     };
     let mut size = 0;
     {
@@ -104,20 +106,20 @@ pub fn unpack_into(
     // The digest covers the padding after the last entry too.
     io::copy(&mut source, &mut io::sink()).map_err(|source| UnpackError::Read { source })?;
     Ok(Unpacked {
-        diff_id: source.hasher.finish(),
+        diff_id: source.hasher.finish().map_err(read)?.finish(),
         size,
     })
 }
 
 struct HashingReader<R> {
     inner: R,
-    hasher: Hasher,
+    hasher: Background<Hasher>,
 }
 
 impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
+        self.hasher.write_all(&buffer[..count])?;
         Ok(count)
     }
 }
@@ -285,7 +287,9 @@ impl Meta {
             .filter_map(Result::ok)
         {
             if extension.key_bytes() == b"mtime" {
-                exact = std::str::from_utf8(extension.value_bytes()).ok().and_then(pax_time);
+                exact = std::str::from_utf8(extension.value_bytes())
+                    .ok()
+                    .and_then(pax_time);
             }
             if let Some(name) = extension.key_bytes().strip_prefix(b"SCHILY.xattr.")
                 && is_allowed(name)
@@ -352,15 +356,25 @@ impl Meta {
 fn pax_time(text: &str) -> Option<Mtime> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let seconds: i64 = whole.parse().ok()?;
-    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
-    let nanoseconds: i64 = digits.parse().ok().filter(|_| !digits.starts_with(['+', '-']))?;
+    let digits: String = fraction
+        .chars()
+        .chain("000000000".chars())
+        .take(9)
+        .collect();
+    let nanoseconds: i64 = digits
+        .parse()
+        .ok()
+        .filter(|_| !digits.starts_with(['+', '-']))?;
     if whole.starts_with('-') && nanoseconds > 0 {
         return Some(Mtime {
             seconds: seconds.checked_sub(1)?,
             nanoseconds: 1_000_000_000 - nanoseconds,
         });
     }
-    Some(Mtime { seconds, nanoseconds })
+    Some(Mtime {
+        seconds,
+        nanoseconds,
+    })
 }
 
 /// Bytes looked at together: zeros in all of them become a hole.

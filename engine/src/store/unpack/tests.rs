@@ -305,7 +305,14 @@ fn times_between_seconds_and_before_1970_are_kept() {
         ("-0.25", -1, 750_000_000),
         ("3.9999999999", 3, 999_999_999),
     ] {
-        assert_eq!(pax_time(text), Some(Mtime { seconds, nanoseconds }), "{text}");
+        assert_eq!(
+            pax_time(text),
+            Some(Mtime {
+                seconds,
+                nanoseconds
+            }),
+            "{text}"
+        );
     }
     for bad in ["", ".", "x", "1.x", "1.-5", "99999999999999999999"] {
         assert_eq!(pax_time(bad), None, "{bad:?}");

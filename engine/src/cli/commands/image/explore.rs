@@ -37,25 +37,38 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
             output::line(&text)?;
         }
         "text" => output::print(&text(&image, matches)?)?,
-        other => return Err(CliError::Said(format!("invalid format {other:?}: expected text or json"))),
+        other => {
+            return Err(CliError::Said(format!(
+                "invalid format {other:?}: expected text or json"
+            )));
+        }
     }
     Ok(0)
 }
 
 fn text(image: &Value, matches: &Matches) -> Result<String, CliError> {
-    let layers = image["Layers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let layers = image["Layers"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let only = matches.text("layer").map(str::parse::<usize>);
     let only = match only {
         None => None,
         Some(Ok(number)) if (1..=layers.len()).contains(&number) => Some(number),
         Some(_) => {
-            return Err(CliError::Said(format!("no such layer: the image has {}", layers.len())));
+            return Err(CliError::Said(format!(
+                "no such layer: the image has {}",
+                layers.len()
+            )));
         }
     };
     let mut lines = vec![
         format!("Image:       {}", image["Id"].as_str().unwrap_or_default()),
         format!("Size:        {}", size(&image["Size"])),
-        format!("Efficiency:  {:.1} %", image["Efficiency"].as_f64().unwrap_or(1.0) * 100.0),
+        format!(
+            "Efficiency:  {:.1} %",
+            image["Efficiency"].as_f64().unwrap_or(1.0) * 100.0
+        ),
         format!(
             "Wasted:      {} ({:.1} % of what the layers above the first add)",
             size(&image["WastedBytes"]),
@@ -68,12 +81,20 @@ fn text(image: &Value, matches: &Matches) -> Result<String, CliError> {
             lines.extend(layer_lines(at + 1, layer));
         }
     }
-    let waste = image["Waste"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let waste = image["Waste"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     if only.is_none() && !waste.is_empty() {
         lines.push(String::new());
         lines.push("Written by several layers:".to_owned());
         for one in waste.iter().take(SHOWN) {
-            lines.push(format!("{:>9}  {:>2}x  /{}", size(&one["Size"]), one["Count"], word(&one["Path"])));
+            lines.push(format!(
+                "{:>9}  {:>2}x  /{}",
+                size(&one["Size"]),
+                one["Count"],
+                word(&one["Path"])
+            ));
         }
         if waste.len() > SHOWN {
             lines.push(format!("           and {} more", waste.len() - SHOWN));
@@ -99,7 +120,11 @@ fn layer_lines(number: usize, layer: &Value) -> Vec<String> {
         };
         let path = word(&entry["Path"]);
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let depth = if folder.is_empty() { 0 } else { folder.matches('/').count() + 1 };
+        let depth = if folder.is_empty() {
+            0
+        } else {
+            folder.matches('/').count() + 1
+        };
         let end = match word(&entry["Kind"]) {
             "directory" => "/".to_owned(),
             "link" => format!(" -> {}", word(&entry["Target"])),

@@ -1,0 +1,8 @@
+//! Registries from both sides: a hostile one against the client, our own against our own and foreign clients.
+
+mod hostile;
+mod journey;
+mod kill;
+mod peers;
+mod place;
+mod server;
