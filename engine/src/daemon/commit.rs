@@ -40,15 +40,24 @@ impl Daemon {
         let container = self.container(text)?;
         let _naming = self.naming.lock().await;
         let freeze = options.pause && matches!(container.lock().record.state, State::Running(_));
-        if freeze {
-            self.pause(&container.id).await?;
-        }
+        // A container that has just ended needs no freezing.
+        let frozen = match freeze {
+            false => false,
+            true => match self.pause(&container.id).await {
+                Err(DaemonError::Conflict(_)) => false,
+                paused => paused.map(|()| true)?,
+            },
+        };
         let record = container.record();
         let committed = self
             .block(move |daemon| daemon.commit_now(&record, &options))
             .await;
-        if freeze {
-            self.unpause(&container.id).await?;
+        if frozen {
+            match self.unpause(&container.id).await {
+                // It was killed meanwhile.
+                Err(DaemonError::Conflict(_)) => {}
+                thawed => thawed?,
+            }
         }
         committed
     }

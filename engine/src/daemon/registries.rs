@@ -5,7 +5,10 @@ use std::sync::Arc;
 use crate::api::types::{DistributionInspect, SearchResult};
 use crate::image::{Reference, Selector};
 use crate::oci::{Document, Platform};
-use crate::registry::{Credentials, Endpoint, INDEX_SERVER, Login, Repository, SearchHit, search};
+use crate::registry::{
+    Credentials, Endpoint, FetchedManifest, INDEX_SERVER, Login, RegistryError, Repository,
+    SearchHit, Settings, search,
+};
 
 use super::{Daemon, DaemonError};
 
@@ -109,12 +112,7 @@ impl Daemon {
     ) -> Result<DistributionInspect, DaemonError> {
         let reference = Reference::parse(name)?;
         self.reach(move |_, settings| async move {
-            let endpoint = Endpoint::reach(&settings, reference.domain()).await?;
-            let repository = Repository::to_pull(endpoint, reference.path(), credentials);
-            let answer = match reference.selector() {
-                Selector::Tag(tag) => repository.manifest_of_tag(tag).await?,
-                Selector::Digest(digest) => repository.manifest_of(digest).await?,
-            };
+            let (repository, answer) = ask(&settings, &reference, credentials).await?;
             let platforms = match &answer.document {
                 Document::Index(index) => index
                     .manifests
@@ -140,6 +138,40 @@ impl Daemon {
             ))
         })
         .await
+    }
+}
+
+/// Asks the mirrors of Docker's registry, which do not learn who we are, then the registry itself.
+async fn ask(
+    settings: &Settings,
+    reference: &Reference,
+    credentials: Credentials,
+) -> Result<(Repository, FetchedManifest), DaemonError> {
+    if reference.domain() == "docker.io" {
+        for mirror in &settings.mirrors {
+            let Ok(endpoint) = Endpoint::reach_mirror(settings, mirror).await else {
+                continue;
+            };
+            let repository =
+                Repository::to_pull(endpoint, reference.path(), Credentials::default());
+            if let Ok(answer) = manifest(&repository, reference).await {
+                return Ok((repository, answer));
+            }
+        }
+    }
+    let endpoint = Endpoint::reach(settings, reference.domain()).await?;
+    let repository = Repository::to_pull(endpoint, reference.path(), credentials);
+    let answer = manifest(&repository, reference).await?;
+    Ok((repository, answer))
+}
+
+async fn manifest(
+    repository: &Repository,
+    reference: &Reference,
+) -> Result<FetchedManifest, RegistryError> {
+    match reference.selector() {
+        Selector::Tag(tag) => repository.manifest_of_tag(tag).await,
+        Selector::Digest(digest) => repository.manifest_of(digest).await,
     }
 }
 

@@ -254,6 +254,7 @@ struct Bomb {
 struct Bounded<P, R> {
     plain: P,
     count: u64,
+    free: u64,
     tee: Tee<R>,
 }
 
@@ -262,6 +263,7 @@ impl<P, R> Bounded<P, R> {
         Self {
             plain,
             count: 0,
+            free: FREE_BYTES,
             tee: tee.clone(),
         }
     }
@@ -272,7 +274,7 @@ impl<P: Read, R> Read for Bounded<P, R> {
         let count = self.plain.read(buffer)?;
         self.count += count as u64;
         let packed = self.tee.0.borrow().passed;
-        if self.count > FREE_BYTES + packed.saturating_mul(MOST_RATIO) {
+        if self.count > self.free + packed.saturating_mul(MOST_RATIO) {
             let plain = self.count;
             return Err(io::Error::other(Bomb { packed, plain }));
         }
@@ -308,5 +310,26 @@ impl<R: Read> Read for Tee<R> {
             to.write_all(&buffer[..count])?;
         }
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_that_becomes_absurdly_much_is_refused() {
+        let tee = Tee(Rc::new(RefCell::new(Copying {
+            from: io::repeat(7),
+            to: None,
+            passed: 1000,
+        })));
+        let mut bounded = Bounded::new(&tee, io::repeat(0));
+        bounded.free = 5_000;
+        let mut out = Vec::new();
+        let error = io::copy(&mut bounded, &mut out).unwrap_err();
+        assert!(error.to_string().contains("decompression bomb"), "{error}");
+        let most = 5_000 + 1000 * MOST_RATIO;
+        assert!(out.len() as u64 <= most && most - (out.len() as u64) < 64 << 10);
     }
 }

@@ -139,7 +139,7 @@ mod tests {
                 layer.media_type().to_string(),
                 "application/vnd.oci.image.layer.v1.tar+gzip"
             );
-            assert!(layer.size() < 1000);
+            assert!(layer.size() < 10_000);
             assert_eq!(
                 pack_for_transfer(&store, &image).unwrap().manifest_digest,
                 image.manifest_digest

@@ -1,5 +1,6 @@
 //! Registries from both sides: a hostile one against the client, our own against our own and foreign clients.
 
+mod full;
 mod hostile;
 mod journey;
 mod kill;

@@ -38,6 +38,11 @@ impl Place {
         Self(dir)
     }
 
+    /// A folder that is there already.
+    pub(crate) fn below(dir: &Path) -> Self {
+        Self(dir.join("place"))
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }

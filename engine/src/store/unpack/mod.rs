@@ -4,6 +4,9 @@
 //! ([`kernel::tree`]); links are made as text and never followed when something is written. Whiteouts take the form
 //! that overlayfs reads: a device 0:0 for a removed name, `user.overlay.opaque` for a replaced directory.
 
+mod pax;
+
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -17,6 +20,8 @@ use tar::{Archive, Entry, EntryType};
 
 use crate::oci::{Digest, Hasher};
 use crate::store::Background;
+
+use pax::{Records, Tap};
 
 const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
@@ -93,13 +98,16 @@ pub fn unpack_into(
             parent: None,
             times: Vec::new(),
         };
-        let mut archive = Archive::new(&mut source);
-        for entry in archive
-            .entries()
-            .map_err(|source| UnpackError::Read { source })?
-        {
-            let mut entry = entry.map_err(|source| UnpackError::Read { source })?;
-            size += target.add(&mut entry)?;
+        let tap = Tap::new(&mut source);
+        let kept = tap.kept();
+        let mut archive = Archive::new(tap);
+        for entry in archive.entries().map_err(read)? {
+            let mut entry = entry.map_err(read)?;
+            let records = kept.entry_begins();
+            size += target.add(&mut entry, &records)?;
+            // What nobody wanted of it is content too.
+            io::copy(&mut entry, &mut io::sink()).map_err(read)?;
+            kept.entry_ends();
         }
         target.set_times()?;
     }
@@ -134,19 +142,26 @@ struct Target {
 }
 
 impl Target {
-    fn add(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<u64, UnpackError> {
-        let path = tree::clean(Path::new(OsStr::from_bytes(&entry.path_bytes())));
+    fn add(
+        &mut self,
+        entry: &mut Entry<'_, impl Read>,
+        records: &Records,
+    ) -> Result<u64, UnpackError> {
+        let path = records
+            .get("path")
+            .map_or_else(|| entry.path_bytes(), Cow::Borrowed);
+        let path = tree::clean(Path::new(OsStr::from_bytes(&path)));
         let named = |source: SysError| UnpackError::Entry {
             name: path.display().to_string(),
             source,
         };
         let Some(name) = path.file_name() else {
-            return self.root(entry).map(|()| 0).map_err(named);
+            return self.root(entry, records).map(|()| 0).map_err(named);
         };
         let folder = path.parent().unwrap_or(Path::new(""));
         let parent = self.folder(folder).map_err(named)?;
         if self.whiteouts == Whiteouts::Literal {
-            return self.make(entry, &parent, name, &path);
+            return self.make((entry, records), &parent, name, &path);
         }
         if name == OPAQUE {
             return tree::set_xattr(parent.as_fd(), OsStr::new("user.overlay.opaque"), b"y")
@@ -157,13 +172,13 @@ impl Target {
             let hidden = OsStr::from_bytes(hidden);
             return whiteout(parent.as_fd(), hidden).map(|()| 0).map_err(named);
         }
-        self.make(entry, &parent, name, &path)
+        self.make((entry, records), &parent, name, &path)
     }
 
     /// Makes one file, folder, link or node and gives it its owner, mode, attributes and time.
     fn make(
         &mut self,
-        entry: &mut Entry<'_, impl Read>,
+        (entry, records): (&mut Entry<'_, impl Read>, &Records),
         parent: &OwnedFd,
         name: &OsStr,
         path: &Path,
@@ -173,7 +188,7 @@ impl Target {
             source,
         };
         let kind = entry.header().entry_type();
-        let meta = Meta::of(entry);
+        let meta = Meta::of(entry, records);
         let mut size = 0;
         if !(kind.is_dir() && is_dir(parent.as_fd(), name)) {
             tree::remove_all(parent.as_fd(), name).map_err(named)?;
@@ -194,7 +209,7 @@ impl Target {
                 })?;
             }
             EntryType::Symlink => {
-                let link = entry.link_name_bytes().unwrap_or_default();
+                let link = link_name(entry, records);
                 tree::make_symlink(parent.as_fd(), name, OsStr::from_bytes(&link))
                     .map_err(named)?;
                 tree::chown(parent.as_fd(), name, meta.uid, meta.gid).map_err(named)?;
@@ -202,7 +217,7 @@ impl Target {
                 return Ok(0);
             }
             EntryType::Link => {
-                let link = entry.link_name_bytes().unwrap_or_default();
+                let link = link_name(entry, records);
                 let old = tree::clean(Path::new(OsStr::from_bytes(&link)));
                 // A hard link shares its target's owner, mode and time: nothing more to set.
                 return self
@@ -231,11 +246,15 @@ impl Target {
     }
 
     /// The entry for the tree's own root.
-    fn root(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<(), SysError> {
+    fn root(
+        &mut self,
+        entry: &mut Entry<'_, impl Read>,
+        records: &Records,
+    ) -> Result<(), SysError> {
         if !entry.header().entry_type().is_dir() {
             return Ok(());
         }
-        let meta = Meta::of(entry);
+        let meta = Meta::of(entry, records);
         self.times.push((PathBuf::new(), meta.mtime));
         let root = self.tree.dir(Path::new(""))?;
         meta.apply_to_dir(root.as_fd())
@@ -276,32 +295,18 @@ struct Meta {
 }
 
 impl Meta {
-    fn of(entry: &mut Entry<'_, impl Read>) -> Self {
-        let (mut xattrs, mut exact) = (Vec::new(), None);
-        for extension in entry
-            .pax_extensions()
-            .ok()
-            .flatten()
-            .into_iter()
-            .flatten()
-            .filter_map(Result::ok)
-        {
-            if extension.key_bytes() == b"mtime" {
-                exact = std::str::from_utf8(extension.value_bytes())
-                    .ok()
-                    .and_then(pax_time);
-            }
-            if let Some(name) = extension.key_bytes().strip_prefix(b"SCHILY.xattr.")
-                && is_allowed(name)
-            {
-                xattrs.push((name.to_owned(), extension.value_bytes().to_owned()));
-            }
-        }
+    fn of(entry: &Entry<'_, impl Read>, records: &Records) -> Self {
+        let allowed = records.xattrs().filter(|(name, _)| is_allowed(name));
+        let xattrs = allowed
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let exact = records.text("mtime").and_then(pax_time);
+        let told = |key: &str| records.text(key).and_then(|text| text.parse::<u32>().ok());
         let header = entry.header();
         let id = |id: io::Result<u64>| u32::try_from(id.unwrap_or(0)).unwrap_or(0);
         Self {
-            uid: id(header.uid()),
-            gid: id(header.gid()),
+            uid: told("uid").unwrap_or_else(|| id(header.uid())),
+            gid: told("gid").unwrap_or_else(|| id(header.gid())),
             mode: header.mode().unwrap_or(0o644) & 0o7777,
             mtime: exact.unwrap_or_else(|| Mtime {
                 seconds: i64::try_from(header.mtime().unwrap_or(0)).unwrap_or(0),
@@ -425,6 +430,14 @@ fn whiteout(parent: BorrowedFd<'_>, name: &OsStr) -> Result<(), SysError> {
     }
     tree::remove_all(parent, name)?;
     tree::make_node(parent, name, Node::Char(0, 0))
+}
+
+/// Where a link points.
+fn link_name(entry: &Entry<'_, impl Read>, records: &Records) -> Vec<u8> {
+    match records.get("linkpath") {
+        Some(target) => target.to_owned(),
+        None => entry.link_name_bytes().unwrap_or_default().into_owned(),
+    }
 }
 
 fn node(entry: &Entry<'_, impl Read>) -> Node {
