@@ -2,17 +2,21 @@
 //!
 //! `types` are the bodies, shared with the command line. Routes translate between HTTP and the daemon's calls and
 //! decide nothing; statuses and wording of errors are in `error`. Paths may begin with a version (`/v1.24` and up):
-//! it is cut off before routing, and answers are the same for all of them.
+//! it is cut off before routing; `adapt` gives older requests their old meaning.
 
 pub mod types;
 
+mod adapt;
 mod body;
+mod detach;
 mod error;
 mod hijack;
+mod peer;
 mod pipe;
 mod query;
 mod routes;
 mod serve;
 mod version;
+mod websocket;
 
 pub use serve::{ServeError, run};

@@ -43,15 +43,29 @@ impl Query {
 
     /// A number.
     pub(crate) fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
-        let bad = |text: &str| {
-            ApiError::bad_request(format!(
-                "invalid value {text:?} for {name}: expected a number"
-            ))
-        };
         self.get(name)
-            .map(|text| text.parse().map_err(|_| bad(text)))
+            .map(|text| number(text).map_err(ApiError::server))
             .transpose()
     }
+
+    /// A number that must be there.
+    pub(crate) fn required<T: FromStr>(&self, name: &str) -> Result<T, ApiError> {
+        number(self.get(name).unwrap_or_default()).map_err(ApiError::bad_request)
+    }
+}
+
+/// Why a text is no number, in Docker's words.
+fn number<T: FromStr>(text: &str) -> Result<T, String> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().map_err(|_| {
+        let why = if is_number {
+            "value out of range"
+        } else {
+            "invalid syntax"
+        };
+        format!("strconv.Atoi: parsing {text:?}: {why}")
+    })
 }
 
 impl<S: Sync> FromRequestParts<S> for Query {

@@ -1,11 +1,12 @@
 //! `quai engine`: opens the daemon, listens, serves until it is told to stop.
 
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::Request;
-use axum::response::IntoResponse;
+use axum::http::{HeaderValue, Request, header};
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -15,8 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::daemon::{Config, Daemon, DaemonError, Host};
+use crate::daemon::{API_VERSION, Config, Daemon, DaemonError, Host};
 
+use super::peer::Peer;
 use super::{routes, version};
 
 /// An engine that cannot start.
@@ -156,16 +158,25 @@ async fn accept(listener: Listener, router: axum::Router) {
     }
 }
 
-fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: &axum::Router) {
+fn serve(
+    stream: impl AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static,
+    router: &axum::Router,
+) {
+    let peer = Peer::of(&stream);
     let inner = TowerToHyperService::new(router.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         let inner = inner.clone();
+        let peer = peer.clone();
         async move {
             match version::strip(request.uri()) {
-                Ok(uri) => *request.uri_mut() = uri,
-                Err(error) => return Ok(error.into_response()),
+                Ok((uri, version)) => {
+                    *request.uri_mut() = uri;
+                    request.extensions_mut().insert(version);
+                    request.extensions_mut().insert(peer);
+                }
+                Err(error) => return Ok(signed(error.into_response())),
             }
-            inner.call(request.map(Body::new)).await
+            inner.call(request.map(Body::new)).await.map(signed)
         }
     });
     tokio::spawn(async move {
@@ -176,4 +187,18 @@ fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: &
             tracing::debug!("a connection ended: {error}");
         }
     });
+}
+
+/// The heads that every answer carries: clients read the version and the system from them.
+fn signed(mut response: Response) -> Response {
+    let heads = response.headers_mut();
+    let value = |text: &'static str| HeaderValue::from_static(text);
+    heads.insert("api-version", value(API_VERSION));
+    heads.insert("docker-experimental", value("false"));
+    heads.insert("ostype", value("linux"));
+    heads.insert(
+        header::SERVER,
+        value(concat!("Docker/", env!("CARGO_PKG_VERSION"), " (linux)")),
+    );
+    response
 }

@@ -125,4 +125,11 @@ impl Daemon {
         self.tell(&record, "attach", &[]);
         Ok(attached)
     }
+
+    /// Tells that a client has left a container that goes on.
+    pub fn detached(&self, text: &str) {
+        if let Ok(container) = self.container(text) {
+            self.tell(&container.record(), "detach", &[]);
+        }
+    }
 }

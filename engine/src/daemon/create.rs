@@ -10,8 +10,10 @@ use crate::api::types::{
 use crate::image::Image;
 use crate::oci::RunConfig;
 
+use super::admit::Occasion;
 use super::container::{Container, ContainerRecord, State};
-use super::{Daemon, DaemonError, names};
+use super::sysinfo::{Offer, SysInfo};
+use super::{Daemon, DaemonError, admit, names};
 
 impl Daemon {
     /// Creates a container.
@@ -34,11 +36,16 @@ impl Daemon {
             mut host_config,
             networking_config,
         } = request;
+        let mut warnings = check(&host_config)?;
+        admit::config(&config)?;
+        warnings.extend(admit::host(&config, &host_config)?);
+        let info = SysInfo::detect();
+        warnings.extend(admit::limits(&mut host_config, &info, Occasion::Create)?);
+        admit::mounts(&host_config)?;
         if config.image.is_empty() {
-            return Err(DaemonError::Invalid("no image specified".into()));
+            return Err(DaemonError::Invalid("no command specified".into()));
         }
         let image = Image::find(&self.store, &config.image)?;
-        let warnings = check(&host_config)?;
         merge(&mut config, &image.config.config);
         if let Some(check) = &config.healthcheck {
             super::health::check(check)?;
@@ -48,7 +55,7 @@ impl Daemon {
         {
             return Err(DaemonError::Invalid("no command specified".into()));
         }
-        fill(&mut host_config);
+        fill(&mut host_config, &info);
         let id = names::random_id();
         if config.hostname.is_empty()
             && host_config.uts_mode != "host"
@@ -164,14 +171,25 @@ impl Daemon {
     pub async fn rename(self: &Arc<Self>, text: &str, name: &str) -> Result<(), DaemonError> {
         let container = self.container(text)?;
         let name = name.strip_prefix('/').unwrap_or(name).to_owned();
-        check_name(&name)?;
+        if container.lock().record.name == name {
+            return Err(DaemonError::Invalid(
+                "Renaming a container with the same name as its current name".into(),
+            ));
+        }
+        let refused = |why: DaemonError| match why {
+            DaemonError::Conflict(why) => {
+                DaemonError::Conflict(format!("Error when allocating new name: {why}"))
+            }
+            why => DaemonError::Invalid(format!("Error when allocating new name: {why}")),
+        };
+        check_name(&name).map_err(refused)?;
         let old = {
             let containers = self.containers.write().expect("no panic while holding it");
             let holder = containers
                 .values()
                 .find(|other| other.lock().record.name == name);
             if let Some(other) = holder {
-                return Err(name_taken(&name, &other.id));
+                return Err(refused(name_taken(&name, &other.id)));
             }
             std::mem::replace(&mut container.lock().record.name, name)
         };
@@ -259,7 +277,7 @@ fn merge(config: &mut ContainerConfig, image: &RunConfig) {
 }
 
 /// Docker writes these words into the record when the client left them out.
-fn fill(host: &mut HostConfig) {
+fn fill(host: &mut HostConfig, info: &SysInfo) {
     let default = |field: &mut String, word: &str| {
         if field.is_empty() {
             word.clone_into(field);
@@ -277,21 +295,18 @@ fn fill(host: &mut HostConfig) {
     if host.shm_size == 0 {
         host.shm_size = 64 << 20;
     }
+    if host.memory > 0 && host.memory_swap == 0 {
+        host.memory_swap = host.memory.saturating_mul(2);
+    }
+    if info.has(Offer::OomKillDisable) {
+        host.oom_kill_disable.get_or_insert(false);
+    }
+    host.pids_limit = host.pids_limit.filter(|limit| *limit > 0);
 }
 
 /// Refuses what this engine cannot do, rather than forgetting it.
 fn check(host: &HostConfig) -> Result<Vec<String>, DaemonError> {
-    for (field, value) in &host.rest {
-        if !is_nothing(value) {
-            return Err(DaemonError::Unsupported(format!("HostConfig.{field}")));
-        }
-    }
     let unsupported = [
-        ("--storage-opt", !host.storage_opt.is_empty()),
-        (
-            "--volume-driver",
-            !matches!(host.volume_driver.as_str(), "" | "local"),
-        ),
         ("--cgroup-parent", !host.cgroup_parent.is_empty()),
         ("--cpu-rt-period", host.cpu_realtime_period != 0),
         ("--cpu-rt-runtime", host.cpu_realtime_runtime != 0),
@@ -311,9 +326,9 @@ fn check(host: &HostConfig) -> Result<Vec<String>, DaemonError> {
             "can't create 'AutoRemove' container with restart policy".into(),
         ));
     }
-    if host.memory != 0 && host.memory < 6 << 20 {
-        return Err(DaemonError::Invalid(
-            "Minimum memory limit allowed is 6MB".into(),
+    if !host.storage_opt.is_empty() {
+        return Err(DaemonError::Refused(
+            "--storage-opt is supported only for overlay over xfs with 'pquota' mount option".into(),
         ));
     }
     if !matches!(host.runtime.as_str(), "" | "quai" | "runc") {
@@ -323,18 +338,6 @@ fn check(host: &HostConfig) -> Result<Vec<String>, DaemonError> {
         )));
     }
     Ok(Vec::new())
-}
-
-fn is_nothing(value: &serde_json::Value) -> bool {
-    use serde_json::Value;
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(list) => list.iter().all(is_nothing),
-        Value::Object(map) => map.is_empty(),
-        Value::Bool(true) => false,
-    }
 }
 
 #[cfg(test)]
@@ -375,16 +378,5 @@ mod tests {
         merge(&mut config, &image());
         assert_eq!(config.entrypoint.unwrap(), ["/entry"]);
         assert_eq!(config.cmd.unwrap(), ["x"]);
-    }
-
-    #[test]
-    fn unknown_wishes_are_refused_unless_empty() {
-        let mut host = HostConfig::default();
-        host.rest
-            .insert("Annotations".into(), serde_json::json!({}));
-        assert!(check(&host).is_ok());
-        host.rest
-            .insert("DeviceRequests".into(), serde_json::json!([{"Count": 1}]));
-        assert!(matches!(check(&host), Err(DaemonError::Unsupported(_))));
     }
 }

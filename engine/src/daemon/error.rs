@@ -26,6 +26,9 @@ pub enum DaemonError {
     /// The request is wrong.
     #[error("{0}")]
     Invalid(String),
+    /// The request is wrong, and Docker answers as if the server had failed.
+    #[error("{0}")]
+    Refused(String),
     /// It is not possible in this state.
     #[error("{0}")]
     Conflict(String),

@@ -12,6 +12,9 @@ use super::container::{State, not_running};
 use super::frames::{self, StreamReader, StreamWriter};
 use super::{Daemon, DaemonError, names};
 
+/// Docker's exit code of an exec that could not run, whatever the reason.
+const UNRUNNABLE: i32 = 126;
+
 /// One exec instance.
 #[derive(Debug)]
 pub(crate) struct Exec {
@@ -40,6 +43,9 @@ impl Exec {
 impl Daemon {
     /// Prepares an exec; nothing runs yet.
     pub fn create_exec(&self, text: &str, request: CreateExec) -> Result<String, DaemonError> {
+        if request.cmd.is_empty() {
+            return Err(DaemonError::Invalid("No exec command specified".into()));
+        }
         let container = self.container(text)?;
         let record = container.record();
         match record.state {
@@ -50,9 +56,6 @@ impl Daemon {
             }
             State::Running(_) => {}
             _ => return Err(not_running(&record.id)),
-        }
-        if request.cmd.is_empty() {
-            return Err(DaemonError::Invalid("no exec command specified".into()));
         }
         let id = names::random_id();
         self.tell(
@@ -74,9 +77,31 @@ impl Daemon {
         Ok(id)
     }
 
-    /// Whether an exec has a terminal.
-    pub fn exec_has_terminal(&self, id: &str) -> Result<bool, DaemonError> {
-        Ok(self.exec(id)?.request.tty)
+    /// Checks that an exec can be started; gives its detach keys.
+    pub fn exec_ready(&self, id: &str) -> Result<String, DaemonError> {
+        let exec = self.exec(id)?;
+        let container = self.container(&exec.container)?;
+        match container.lock().record.state {
+            State::Paused(_) => Err(DaemonError::Conflict(format!(
+                "container {} is paused, unpause the container before exec",
+                exec.container
+            ))),
+            State::Running(_) => Ok(exec.request.detach_keys.clone()),
+            _ => Err(not_running(&exec.container)),
+        }
+    }
+
+    /// Tells that a client has left an exec that goes on.
+    pub fn exec_detached(&self, id: &str) {
+        if let Ok(exec) = self.exec(id)
+            && let Ok(container) = self.container(&exec.container)
+        {
+            self.tell(
+                &container.record(),
+                "exec_detach",
+                &[("execID", exec.id.clone())],
+            );
+        }
     }
 
     /// Runs an exec; `None` when it is detached.
@@ -107,7 +132,7 @@ impl Daemon {
             Err(error) => {
                 *exec.phase() = Phase::Ended {
                     pid: 0,
-                    code: failed_code(&error),
+                    code: UNRUNNABLE,
                 };
                 Err(error)
             }
@@ -330,12 +355,5 @@ impl Daemon {
         found
             .cloned()
             .ok_or_else(|| DaemonError::not_found("exec instance", id))
-    }
-}
-
-fn failed_code(error: &DaemonError) -> i32 {
-    match error {
-        DaemonError::Shim(crate::runtime::client::ShimError::Refused(refusal)) => refusal.code,
-        _ => 126,
     }
 }

@@ -1,5 +1,6 @@
 //! The files of a container, running or not: copies in and out, export, changes.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -11,13 +12,63 @@ use kernel::tree::{self, Tree};
 use crate::api::types::{FilesystemChange, PathStat};
 use crate::runtime::mounts::mount_root;
 use crate::runtime::request::{Access, Root, Writable};
-use crate::store::{OverlayPlan, Packed, Whiteouts, pack, pack_entry, unpack_into};
+use crate::store::{
+    OverlayPlan, Packed, UnpackError, Whiteouts, pack, pack_entry, unpack_into,
+};
 
 use super::container::ContainerRecord;
 use super::init_layer::shown;
 use super::{Daemon, DaemonError};
 
 impl Daemon {
+    /// Where a path of a container is looked up, and what it is called there. A container that does not run has its
+    /// volumes and binds nowhere: a path below one of them is looked up in its source.
+    fn files_at(
+        &self,
+        record: &ContainerRecord,
+        asked: &Asked,
+    ) -> Result<(Tree, PathBuf), DaemonError> {
+        let clean = tree::clean(Path::new(&asked.path));
+        if record.state.process().is_some() {
+            return Ok((self.files(record)?, clean));
+        }
+        let below = record.mounts.iter().filter_map(|mount| {
+            let target = tree::clean(Path::new(&mount.destination));
+            let rest = clean.strip_prefix(&target).ok()?;
+            Some((target.components().count(), mount, rest.to_owned()))
+        });
+        match below.max_by_key(|(depth, ..)| *depth) {
+            None => Ok((self.files(record)?, clean)),
+            Some((_, mount, rest)) if mount.kind == "volume" => {
+                Ok((Tree::open(Path::new(&mount.source))?, rest))
+            }
+            Some((_, mount, rest)) => {
+                let machine = Tree::open(&self.machine_root())?;
+                let source = tree::clean(Path::new(&mount.source));
+                let dir = machine
+                    .dir(&source)
+                    .map_err(|error| asked.missing(&error.source))?;
+                Ok((Tree::at(dir), rest))
+            }
+        }
+    }
+
+    /// Refuses to write where the container itself may not.
+    fn check_writable(record: &ContainerRecord, path: &str) -> Result<(), DaemonError> {
+        let clean = tree::clean(Path::new(path));
+        let below = record.mounts.iter().filter(|mount| {
+            clean.starts_with(tree::clean(Path::new(&mount.destination)))
+        });
+        let forbidden = |text: &str| Err(DaemonError::Forbidden(text.into()));
+        match below.max_by_key(|mount| mount.destination.len()) {
+            Some(mount) if !mount.rw => forbidden("mounted volume is marked read-only"),
+            None if record.host_config.readonly_rootfs => {
+                forbidden("container rootfs is marked read-only")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The root of a container: that of its process, or its layers mounted for as long as the value lives.
     fn files(&self, record: &ContainerRecord) -> Result<Tree, DaemonError> {
         if let Some(process) = record.state.process() {
@@ -45,10 +96,14 @@ impl Daemon {
         path: &str,
     ) -> Result<PathStat, DaemonError> {
         let (container, path) = (self.container(text)?, path.to_owned());
+        let asked = Asked::new(text, &path);
         let _turn = container.turn.lock().await;
         let record = container.record();
-        self.block(move |daemon| Place::find(&daemon.files(&record)?, &path, &record.id)?.stat())
-            .await
+        self.block(move |daemon| {
+            let (files, inside) = daemon.files_at(&record, &asked)?;
+            Place::find(&files, &inside, &asked)?.stat(&path)
+        })
+        .await
     }
 
     /// Packs a file or folder of a container.
@@ -59,19 +114,24 @@ impl Daemon {
         out: impl Write + Send + 'static,
     ) -> Result<(), DaemonError> {
         let (container, path) = (self.container(text)?, path.to_owned());
+        let asked = Asked::new(text, &path);
         let _turn = container.turn.lock().await;
         let record = container.record();
         self.block(move |daemon| {
-            let place = Place::find(&daemon.files(&record)?, &path, &record.id)?;
-            if place.name.is_empty() {
-                return Ok(pack(place.parent.as_fd(), Packed::Plain, out)?);
+            let (files, inside) = daemon.files_at(&record, &asked)?;
+            let place = Place::find(&files, &inside, &asked)?;
+            let dir = place.parent.as_fd();
+            match tree::clean(Path::new(&path)).file_name() {
+                // The whole root has no name of its own.
+                None => Ok(pack(dir, Packed::Plain, out)?),
+                Some(_) if path.ends_with("/.") => {
+                    Ok(pack_entry(dir, OsStr::new("."), Path::new("."), out)?)
+                }
+                Some(shown) if place.name.is_empty() => {
+                    Ok(pack_entry(dir, OsStr::new("."), Path::new(shown), out)?)
+                }
+                Some(_) => Ok(pack_entry(dir, &place.name, Path::new(&place.name), out)?),
             }
-            Ok(pack_entry(
-                place.parent.as_fd(),
-                &place.name,
-                Path::new(&place.name),
-                out,
-            )?)
         })
         .await
     }
@@ -109,21 +169,27 @@ impl Daemon {
         archive: impl Read + Send + 'static,
     ) -> Result<(), DaemonError> {
         let (container, path) = (self.container(text)?, path.to_owned());
+        let asked = Asked::new(text, &path);
         let _turn = container.turn.lock().await;
         let record = container.record();
-        if record.host_config.readonly_rootfs {
-            return Err(DaemonError::Forbidden(
-                "container rootfs is marked read-only".into(),
-            ));
-        }
+        Self::check_writable(&record, &path)?;
         self.block(move |daemon| {
-            let files = daemon.files(&record)?;
+            let (files, inside) = daemon.files_at(&record, &asked)?;
             let dir = files
-                .dir(&tree::clean(Path::new(&path)))
-                .map_err(|error| missing(&error, &path, &record.id))?;
-            unpack_into(plain(archive)?, Tree::at(dir), Whiteouts::Literal)
-                .map_err(|error| DaemonError::Store(error.into()))?;
-            Ok(())
+                .dir(&inside)
+                .map_err(|error| match error.source.kind() {
+                    std::io::ErrorKind::NotADirectory => {
+                        DaemonError::Invalid("extraction point is not a directory".into())
+                    }
+                    _ => asked.missing(&error.source),
+                })?;
+            let unpacked = unpack_into(plain(archive)?, Tree::at(dir), Whiteouts::Literal);
+            unpacked.map(drop).map_err(|error| match error {
+                UnpackError::Read { source } => {
+                    DaemonError::Invalid(format!("archive/tar: invalid tar header: {source}"))
+                }
+                error => DaemonError::Store(error.into()),
+            })
         })
         .await
     }
@@ -170,11 +236,11 @@ struct Place {
 }
 
 impl Place {
-    fn find(files: &Tree, path: &str, id: &str) -> Result<Self, DaemonError> {
-        let clean = tree::clean(Path::new(path));
-        let named = |error: kernel::error::SysError| missing(&error, path, id);
+    /// `clean` is what the path is called in `files`.
+    fn find(files: &Tree, clean: &Path, asked: &Asked) -> Result<Self, DaemonError> {
+        let named = |error: kernel::error::SysError| asked.missing(&error.source);
         // `dir/.` and `link/` mean what is behind the link.
-        let follow = path.ends_with('/') || path.ends_with("/.");
+        let follow = asked.path.ends_with('/') || asked.path.ends_with("/.");
         let (parent, name) = match clean.file_name() {
             Some(name) if !follow => (
                 files
@@ -182,12 +248,10 @@ impl Place {
                     .map_err(named)?,
                 name.to_owned(),
             ),
-            _ => (files.dir(&clean).map_err(named)?, std::ffi::OsString::new()),
+            _ => (files.dir(clean).map_err(named)?, std::ffi::OsString::new()),
         };
         let place = Self { parent, name };
-        place
-            .metadata()
-            .map_err(|error| DaemonError::NotFoundText(not_found(path, id, &error)))?;
+        place.metadata().map_err(|error| asked.missing(&error))?;
         Ok(place)
     }
 
@@ -199,17 +263,22 @@ impl Place {
         std::fs::symlink_metadata(self.path())
     }
 
-    fn stat(&self) -> Result<PathStat, DaemonError> {
+    fn stat(&self, path: &str) -> Result<PathStat, DaemonError> {
         let metadata = self
             .metadata()
             .map_err(DaemonError::io("look at the path"))?;
         let link = std::fs::read_link(self.path())
             .ok()
             .filter(|_| metadata.is_symlink());
-        let mtime = jiff::Timestamp::from_second(metadata.mtime()).unwrap_or_default();
+        let nanoseconds = i32::try_from(metadata.mtime_nsec()).unwrap_or(0);
+        let mtime = jiff::Timestamp::new(metadata.mtime(), nanoseconds).unwrap_or_default();
         Ok(PathStat {
-            name: if self.name.is_empty() {
-                "/".into()
+            name: if path.ends_with("/.") {
+                ".".into()
+            } else if self.name.is_empty() {
+                let last = tree::clean(Path::new(path));
+                last.file_name()
+                    .map_or_else(|| "/".into(), |name| name.to_string_lossy().into_owned())
             } else {
                 self.name.to_string_lossy().into_owned()
             },
@@ -223,15 +292,32 @@ impl Place {
     }
 }
 
-fn not_found(path: &str, id: &str, error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => format!("Could not find the file {path} in container {id}"),
-        _ => format!("cannot look at {path} in container {id}: {error}"),
-    }
+/// A container and a path in it, in the client's words.
+#[derive(Clone, Debug)]
+struct Asked {
+    container: String,
+    path: String,
 }
 
-fn missing(error: &kernel::error::SysError, path: &str, id: &str) -> DaemonError {
-    DaemonError::NotFoundText(not_found(path, id, &error.source))
+impl Asked {
+    fn new(container: &str, path: &str) -> Self {
+        Self {
+            container: container.to_owned(),
+            path: path.to_owned(),
+        }
+    }
+
+    /// Nothing is there, whatever stands in the way.
+    fn missing(&self, error: &std::io::Error) -> DaemonError {
+        use std::io::ErrorKind::{NotADirectory, NotFound};
+        let Self { container, path } = self;
+        DaemonError::NotFoundText(match error.kind() {
+            NotFound | NotADirectory => {
+                format!("Could not find the file {path} in container {container}")
+            }
+            _ => format!("cannot look at {path} in container {container}: {error}"),
+        })
+    }
 }
 
 /// The bits of Go's `os.FileMode`, which clients read.

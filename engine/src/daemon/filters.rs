@@ -13,17 +13,22 @@ pub struct Filters(BTreeMap<String, Vec<String>>);
 impl Filters {
     /// Reads `{"status":["running"]}` or the older `{"status":{"running":true}}`; only `known` keys are allowed.
     pub fn parse(text: Option<&str>, known: &[&str]) -> Result<Self, DaemonError> {
+        let filters = Self::of_any_key(text)?;
+        match filters.0.keys().find(|key| !known.contains(&key.as_str())) {
+            Some(key) => Err(DaemonError::Invalid(format!("invalid filter '{key}'"))),
+            None => Ok(filters),
+        }
+    }
+
+    /// The same where unknown keys are allowed, and match nothing.
+    pub fn of_any_key(text: Option<&str>) -> Result<Self, DaemonError> {
         let Some(text) = text.filter(|text| !text.is_empty()) else {
             return Ok(Self::default());
         };
-        let bad = |why: String| DaemonError::Invalid(format!("invalid filter: {why}"));
-        let map: BTreeMap<String, Value> =
-            serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
+        let bad = || DaemonError::Invalid("invalid filter".into());
+        let map: BTreeMap<String, Value> = serde_json::from_str(text).map_err(|_| bad())?;
         let mut filters = BTreeMap::new();
         for (key, value) in map {
-            if !known.contains(&key.as_str()) {
-                return Err(DaemonError::Invalid(format!("invalid filter '{key}'")));
-            }
             let values = match value {
                 Value::Array(list) => list
                     .into_iter()
@@ -34,7 +39,7 @@ impl Filters {
                     .filter(|(_, on)| *on == Value::Bool(true))
                     .map(|(v, _)| v)
                     .collect(),
-                other => return Err(bad(other.to_string())),
+                _ => return Err(bad()),
             };
             filters.insert(key, values);
         }
@@ -49,6 +54,11 @@ impl Filters {
     /// Whether the key is filtered at all.
     pub fn has(&self, key: &str) -> bool {
         self.0.contains_key(key)
+    }
+
+    /// The keys that are filtered.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// Whether an alternative of `key` satisfies `test`, or the key is not filtered.
@@ -72,8 +82,8 @@ impl Filters {
             [value] if matches!(value.as_str(), "1" | "true" | "True" | "t") => Ok(Some(true)),
             [value] if matches!(value.as_str(), "0" | "false" | "False" | "f") => Ok(Some(false)),
             other => Err(DaemonError::Invalid(format!(
-                "invalid filter '{key}={}'",
-                other.join(",")
+                "invalid filter '{key}=[{}]'",
+                other.join(" ")
             ))),
         }
     }

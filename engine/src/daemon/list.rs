@@ -56,30 +56,7 @@ impl Daemon {
 
     fn list_now(&self, options: &ListOptions) -> Result<Vec<ContainerSummary>, DaemonError> {
         let filters = &options.filters;
-        for word in filters.get("status") {
-            if ![
-                "created",
-                "running",
-                "paused",
-                "restarting",
-                "removing",
-                "exited",
-                "dead",
-            ]
-            .contains(&word.as_str())
-            {
-                return Err(DaemonError::Invalid(format!(
-                    "invalid filter 'status={word}'"
-                )));
-            }
-        }
-        for word in filters.get("health") {
-            if !["none", "starting", "healthy", "unhealthy"].contains(&word.as_str()) {
-                return Err(DaemonError::Invalid(format!(
-                    "unrecognized filter value for health: {word}"
-                )));
-            }
-        }
+        check(filters)?;
         let time_of = |key: &str| match filters.get(key).first() {
             Some(text) => self
                 .container(text)
@@ -87,10 +64,7 @@ impl Daemon {
             None => Ok(None),
         };
         let (before, since) = (time_of("before")?, time_of("since")?);
-        let every = options.all
-            || options.limit.is_some()
-            || filters.has("status")
-            || filters.has("exited");
+        let every = options.all || options.limit.is_some() || filters.has("status");
         let mut records: Vec<_> = self
             .all_containers()
             .iter()
@@ -114,6 +88,7 @@ impl Daemon {
             .collect())
     }
 
+    /// Whether every filter has an alternative that the container satisfies.
     fn matches(&self, record: &ContainerRecord, filters: &Filters) -> bool {
         let code = record.state.ended().map(|ended| ended.code.to_string());
         let ancestor = |wanted: &String| {
@@ -127,9 +102,9 @@ impl Daemon {
                 mount.name == *wanted || mount.destination == *wanted || mount.source == *wanted
             })
         };
-        let port = |wanted: &String| wanted.split('/').next().unwrap_or_default().to_owned();
-        let is_port = |known: &String, wanted: &String| port(known) == port(wanted);
-        filters.any("id", |wanted| record.id.starts_with(wanted.as_str()))
+        let is_task = filters.flag("is-task").ok().flatten();
+        is_task != Some(true)
+            && filters.any("id", |wanted| record.id.starts_with(wanted.as_str()))
             && filters.any("name", |wanted| name_matches(&record.name, wanted))
             && filters.any("status", |wanted| record.state.word() == wanted)
             && filters.any("exited", |wanted| {
@@ -202,6 +177,73 @@ impl Daemon {
             },
             mounts: record.mounts.clone(),
         }
+    }
+}
+
+/// Refuses what no container can satisfy, in Docker's words.
+fn check(filters: &Filters) -> Result<(), DaemonError> {
+    let invalid = |text: String| Err(DaemonError::Invalid(text));
+    for word in filters.get("status") {
+        if !STATES.contains(&word.as_str()) {
+            return invalid(format!("invalid filter 'status={word}'"));
+        }
+    }
+    for code in filters.get("exited") {
+        if code.parse::<i32>().is_err() {
+            return invalid(format!(
+                "invalid filter 'exited={code}': strconv.Atoi: parsing {code:?}: invalid syntax"
+            ));
+        }
+    }
+    for word in filters.get("health") {
+        if !["none", "starting", "healthy", "unhealthy"].contains(&word.as_str()) {
+            return invalid(format!("unrecognized filter value for health: {word}"));
+        }
+    }
+    filters.flag("is-task")?;
+    for key in ["publish", "expose"] {
+        for port in filters.get(key) {
+            port_range(port).map_err(|why| {
+                DaemonError::Refused(format!("error while looking up for {key} {port}: {why}"))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+const STATES: [&str; 7] = [
+    "created",
+    "running",
+    "paused",
+    "restarting",
+    "removing",
+    "exited",
+    "dead",
+];
+
+/// `80`, `80-90`, `80/tcp`: numbers and a protocol.
+fn port_range(text: &str) -> Result<(std::ops::RangeInclusive<u16>, &str), String> {
+    let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    let number = |text: &str| {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u16>().map_err(|_| {
+            let why = if is_number {
+                "value out of range"
+            } else {
+                "invalid syntax"
+            };
+            format!("strconv.ParseUint: parsing {text:?}: {why}")
+        })
+    };
+    Ok((number(first)?..=number(last)?, protocol))
+}
+
+/// Whether a port such as `80/tcp` is one of those asked for.
+fn is_port(known: &str, wanted: &str) -> bool {
+    match (port_range(known), port_range(wanted)) {
+        (Ok((known, one)), Ok((wanted, other))) => one == other && wanted.contains(known.start()),
+        _ => false,
     }
 }
 

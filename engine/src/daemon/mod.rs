@@ -12,6 +12,9 @@ mod events;
 mod filters;
 mod names;
 
+mod admit;
+mod sysinfo;
+
 mod attach;
 mod container;
 mod create;
@@ -24,10 +27,12 @@ mod inspect;
 mod list;
 mod logs;
 mod pause;
+mod platform;
 mod recover;
 mod remove;
 mod restart;
 mod start;
+mod stats;
 mod stop;
 mod top;
 mod wish;
@@ -37,6 +42,7 @@ mod files;
 mod image_remove;
 
 mod images;
+mod mount_points;
 mod networks;
 mod progress;
 mod pull;
@@ -44,6 +50,7 @@ mod push;
 mod reach;
 mod registries;
 mod system;
+mod volume_options;
 mod volume_seed;
 mod volumes;
 
@@ -64,7 +71,7 @@ pub use pull::{PullRequest, PulledTags};
 pub use push::PushRequest;
 pub use remove::RemoveOptions;
 pub use stop::WaitCondition;
-pub use system::{API_VERSION, EVENT_FILTERS, MIN_API_VERSION, event_matches, parse_time};
+pub use system::{API_VERSION, MIN_API_VERSION, event_matches, parse_time};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

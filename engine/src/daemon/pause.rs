@@ -6,6 +6,8 @@ use crate::api::types::{ContainerUpdated, HostConfig, RestartPolicy};
 use crate::runtime::cgroups;
 
 use super::container::{Container, State, not_running};
+use super::admit::{self, Occasion};
+use super::sysinfo::SysInfo;
 use super::{Daemon, DaemonError, wish};
 
 impl Daemon {
@@ -40,7 +42,7 @@ impl Daemon {
         let container = self.container(text)?;
         let _turn = container.turn.lock().await;
         if !matches!(container.lock().record.state, State::Paused(_)) {
-            return Err(DaemonError::Conflict(format!(
+            return Err(DaemonError::Refused(format!(
                 "Container {} is not paused",
                 container.id
             )));
@@ -78,12 +80,14 @@ impl Daemon {
     pub async fn update(
         self: &Arc<Self>,
         text: &str,
-        wanted: HostConfig,
+        mut wanted: HostConfig,
     ) -> Result<ContainerUpdated, DaemonError> {
         let container = self.container(text)?;
         let _turn = container.turn.lock().await;
         let updated = Arc::clone(&container);
         self.block(move |daemon| {
+            let warnings =
+                admit::limits(&mut wanted, &SysInfo::detect(), Occasion::Update)?;
             let record = updated.record();
             super::restart::check(&wanted)?;
             let refused = |why: &str| {
@@ -97,6 +101,9 @@ impl Daemon {
                 ));
             }
             let mut host = record.host_config.clone();
+            consistent(&host, &wanted).map_err(|why| {
+                DaemonError::Conflict(format!("Cannot update container {}: {why}", record.id))
+            })?;
             merge(&mut host, &wanted);
             if record.state.process().is_some() {
                 cgroups::update(&daemon.stage, &updated.id, &wish::resources(&wanted))?;
@@ -104,10 +111,38 @@ impl Daemon {
             updated.lock().record.host_config = host;
             daemon.save(&updated)?;
             daemon.tell(&updated.record(), "update", &[]);
-            Ok(ContainerUpdated::default())
+            Ok(ContainerUpdated {
+                warnings: (!warnings.is_empty()).then_some(warnings),
+            })
         })
         .await
     }
+}
+
+/// What the request names must go with what is there already.
+fn consistent(host: &HostConfig, wanted: &HostConfig) -> Result<(), &'static str> {
+    if wanted.cpu_period != 0 && host.nano_cpus != 0 {
+        return Err("Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set");
+    }
+    if wanted.cpu_quota != 0 && host.nano_cpus != 0 {
+        return Err("Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set");
+    }
+    if wanted.nano_cpus != 0 && host.cpu_period != 0 {
+        return Err("Conflicting options: NanoCPUs cannot be updated as CPU Period has already been set");
+    }
+    if wanted.nano_cpus != 0 && host.cpu_quota != 0 {
+        return Err("Conflicting options: NanoCPUs cannot be updated as CPU Quota has already been set");
+    }
+    if wanted.memory != 0
+        && wanted.memory_swap == 0
+        && host.memory_swap > 0
+        && wanted.memory > host.memory_swap
+    {
+        return Err(
+            "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
+        );
+    }
+    Ok(())
 }
 
 /// What the request names replaces what was there; zeros mean "as it is".
@@ -126,7 +161,7 @@ fn merge(host: &mut HostConfig, wanted: &HostConfig) {
     number(&mut host.nano_cpus, wanted.nano_cpus);
     number(&mut host.blkio_weight, wanted.blkio_weight);
     if wanted.pids_limit.is_some() {
-        host.pids_limit = wanted.pids_limit;
+        host.pids_limit = wanted.pids_limit.filter(|limit| *limit > 0);
     }
     for (field, wanted) in [
         (&mut host.cpuset_cpus, &wanted.cpuset_cpus),

@@ -11,28 +11,13 @@ use crate::api::types::{
 
 use super::container::State;
 use super::inspect::Sizes;
+use super::sysinfo::{Offer, SysInfo};
 use super::{Daemon, DaemonError, Filters};
 
 /// The highest version of the API.
-pub const API_VERSION: &str = "1.47";
+pub const API_VERSION: &str = "1.45";
 /// The lowest version of the API.
 pub const MIN_API_VERSION: &str = "1.24";
-
-/// Filter keys of events.
-pub const EVENT_FILTERS: [&str; 12] = [
-    "config",
-    "container",
-    "daemon",
-    "event",
-    "image",
-    "label",
-    "network",
-    "node",
-    "plugin",
-    "scope",
-    "type",
-    "volume",
-];
 
 impl Daemon {
     /// What this is.
@@ -93,7 +78,8 @@ impl Daemon {
             line.map(|text| text.trim_matches('"').to_owned())
                 .unwrap_or_default()
         };
-        let unified = std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+        let kernel = SysInfo::detect();
+        let unified = kernel.unified;
         Info {
             id: self.id.clone(),
             containers: i64::try_from(states.len()).unwrap_or(0),
@@ -109,15 +95,19 @@ impl Daemon {
                 authorization: None,
                 log: vec!["json-file".into()],
             },
-            memory_limit: true,
-            swap_limit: true,
-            cpu_cfs_period: true,
-            cpu_cfs_quota: true,
-            cpu_shares: true,
-            cpu_set: true,
-            pids_limit: true,
-            oom_kill_disable: !unified,
+            memory_limit: kernel.has(Offer::Memory),
+            swap_limit: kernel.has(Offer::Swap),
+            kernel_memory_tcp: kernel.has(Offer::KernelMemoryTcp),
+            cpu_cfs_period: kernel.has(Offer::CpuCfs),
+            cpu_cfs_quota: kernel.has(Offer::CpuCfs),
+            cpu_shares: kernel.has(Offer::CpuShares),
+            cpu_set: kernel.has(Offer::Cpuset),
+            pids_limit: kernel.has(Offer::Pids),
+            oom_kill_disable: kernel.has(Offer::OomKillDisable),
             ipv4_forwarding: read("/proc/sys/net/ipv4/ip_forward").trim() == "1",
+            bridge_nf_iptables: read("/proc/sys/net/bridge/bridge-nf-call-iptables").trim() == "1",
+            bridge_nf_ip6tables: read("/proc/sys/net/bridge/bridge-nf-call-ip6tables").trim()
+                == "1",
             debug: self.config.log_level == "debug",
             n_fd: std::fs::read_dir("/proc/self/fd")
                 .map_or(0, |dir| i64::try_from(dir.count()).unwrap_or(0)),
@@ -146,9 +136,13 @@ impl Daemon {
             server_version: env!("CARGO_PKG_VERSION").into(),
             runtimes: [("quai".to_owned(), serde_json::json!({ "path": "quai" }))].into(),
             default_runtime: "quai".into(),
-            swarm: serde_json::json!({ "LocalNodeState": "inactive", "ControlAvailable": false, "RemoteManagers": null }),
+            swarm: serde_json::json!({
+                "NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": false, "Error": "",
+                "RemoteManagers": null,
+            }),
             live_restore_enabled: true,
             init_binary: "quai".into(),
+            warnings: warnings(&kernel),
             security_options: security_options(),
             ..Info::default()
         }
@@ -215,39 +209,69 @@ impl Daemon {
     }
 }
 
+/// What this host cannot hold, for people.
+fn warnings(kernel: &SysInfo) -> Option<Vec<String>> {
+    let wanted = [
+        (Offer::Memory, "memory limit support"),
+        (Offer::Swap, "swap limit support"),
+        (Offer::CpuCfs, "cpu cfs quota support"),
+        (Offer::CpuCfs, "cpu cfs period support"),
+        (Offer::CpuShares, "cpu shares support"),
+        (Offer::Cpuset, "cpuset support"),
+    ];
+    let missing = wanted.iter().filter(|(offer, _)| !kernel.has(*offer));
+    let warnings: Vec<_> = missing.map(|(_, what)| format!("WARNING: No {what}")).collect();
+    (!warnings.is_empty()).then_some(warnings)
+}
+
 /// Whether an event passes the filters.
 pub fn event_matches(event: &Event, filters: &Filters) -> bool {
-    let name = event.actor.attributes.get("name");
-    let is = |kind: &'static str| {
-        let of_kind = event.kind == kind;
+    let name = event.actor.attributes.get("name").map(String::as_str);
+    let id = event.actor.id.as_str();
+    let of_kind = |kind: &str| {
         filters.any(kind, |wanted| {
-            of_kind && (event.actor.id.starts_with(wanted.as_str()) || name == Some(wanted))
+            event.kind == kind && (id == wanted || name == Some(wanted) || id.starts_with(wanted.as_str()))
         })
     };
+    let bare = |text: &str| text.split([':', '@']).next().unwrap_or_default().to_owned();
     let image = filters.any("image", |wanted| {
-        let image = event
-            .actor
-            .attributes
-            .get("image")
-            .or(if event.kind == "image" { name } else { None });
-        let bare = |text: &str| text.split(':').next().unwrap_or_default().to_owned();
-        event.actor.id == *wanted
+        let of_image = (event.kind == "image").then_some(name).flatten();
+        let image = event.actor.attributes.get("image").map(String::as_str).or(of_image);
+        (event.kind == "image" && id == wanted)
             || image.is_some_and(|image| image == wanted || bare(image) == *wanted)
     });
-    filters.any("type", |wanted| event.kind == *wanted)
+    let known = filters.keys().all(|key| EVENT_FILTERS.contains(&key));
+    known
+        && image
+        && filters.any("type", |wanted| event.kind == *wanted)
         && filters.any("event", |wanted| {
             event.action == *wanted || event.action.split(':').next() == Some(wanted.as_str())
         })
         && filters.any("scope", |wanted| event.scope == *wanted)
         && filters.labels(&event.actor.attributes)
-        && (["container", "network", "volume"]
+        && ["container", "network", "volume", "plugin", "daemon", "service", "node", "secret", "config"]
             .iter()
-            .all(|kind| !filters.has(kind))
-            || ["container", "network", "volume"]
-                .iter()
-                .any(|kind| filters.has(kind) && is(kind)))
-        && image
+            .all(|kind| of_kind(kind))
 }
+
+/// Filters of events; any other matches nothing.
+const EVENT_FILTERS: [&str; 15] = [
+    "config",
+    "container",
+    "daemon",
+    "event",
+    "image",
+    "label",
+    "label!",
+    "network",
+    "node",
+    "plugin",
+    "scope",
+    "secret",
+    "service",
+    "type",
+    "volume",
+];
 
 /// The `until` filter: a time, seconds, or a duration before now.
 pub(crate) fn until(filters: &Filters) -> Result<Option<Timestamp>, DaemonError> {
@@ -260,7 +284,11 @@ pub(crate) fn until(filters: &Filters) -> Result<Option<Timestamp>, DaemonError>
 
 /// `2026-01-01T00:00:00Z`, `1700000000.5`, or `10m` (before now).
 pub fn parse_time(text: &str) -> Result<Timestamp, DaemonError> {
-    let bad = || DaemonError::Invalid(format!("invalid time: {text:?}"));
+    let bad = || {
+        DaemonError::Invalid(format!(
+            "failed to parse value as time or duration: {text:?}"
+        ))
+    };
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }

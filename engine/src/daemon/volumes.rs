@@ -1,4 +1,4 @@
-//! Named and anonymous volumes, and what a container's mounts resolve to.
+//! Named and anonymous volumes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::api::types::{CreateVolume, MountPoint, PruneReport, Volume, VolumeList, VolumeUsage};
-use crate::image::Image;
+use crate::api::types::{CreateVolume, PruneReport, Volume, VolumeList, VolumeUsage};
 use crate::store::{Records, StoreError, tree_size};
 
 use super::container::ContainerRecord;
-use super::{Daemon, DaemonError, Filters, names};
+use super::volume_options;
+use super::{Daemon, DaemonError, Filters, Force, names};
 
 /// A label that marks volumes which nobody named.
 const ANONYMOUS: &str = "com.docker.volume.anonymous";
@@ -29,6 +29,48 @@ pub(crate) struct VolumeRecord {
     name: String,
     created: Timestamp,
     labels: BTreeMap<String, String>,
+    /// Options of the local driver; none for a plain directory.
+    #[serde(default)]
+    options: BTreeMap<String, String>,
+}
+
+impl VolumeRecord {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether something is mounted in place of a directory of the engine.
+    pub(crate) fn has_options(&self) -> bool {
+        !self.options.is_empty()
+    }
+}
+
+/// A volume that is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NewVolume {
+    pub(crate) name: String,
+    pub(crate) driver: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) options: BTreeMap<String, String>,
+}
+
+impl NewVolume {
+    /// One that somebody named.
+    pub(crate) fn named(name: &str, driver: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            driver: driver.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// One that goes with its container.
+    pub(crate) fn anonymous(driver: &str) -> Self {
+        Self {
+            labels: BTreeMap::from([(ANONYMOUS.to_owned(), String::new())]),
+            ..Self::named(&names::random_id(), driver)
+        }
+    }
 }
 
 impl Volumes {
@@ -61,23 +103,31 @@ impl Volumes {
         Volume {
             created_at: record.created.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             driver: "local".into(),
-            labels: Some(record.labels.clone()),
+            labels: (!record.labels.is_empty()).then(|| record.labels.clone()),
             mountpoint: self.data(&record.name).display().to_string(),
             name: record.name.clone(),
-            options: None,
+            options: record.has_options().then(|| record.options.clone()),
             scope: "local".into(),
             usage_data: None,
         }
     }
 
     /// The volume of that name, made if missing; tells whether it is new.
-    fn ensure(
-        &self,
-        name: &str,
-        labels: BTreeMap<String, String>,
-    ) -> Result<(VolumeRecord, bool), DaemonError> {
+    fn ensure(&self, new: NewVolume) -> Result<(VolumeRecord, bool), DaemonError> {
+        let name = &new.name;
         if let Ok(record) = self.find(name) {
             return Ok((record, false));
+        }
+        if !matches!(new.driver.as_str(), "" | "local") {
+            return Err(DaemonError::NotFoundText(format!(
+                "create {name}: error looking up volume plugin {0}: plugin \"{0}\" not found",
+                new.driver
+            )));
+        }
+        if name.chars().count() == 1 {
+            return Err(DaemonError::Invalid(format!(
+                "create {name}: volume name is too short, names should be at least two alphanumeric characters"
+            )));
         }
         if !names::is_valid(name) {
             return Err(DaemonError::Invalid(format!(
@@ -85,13 +135,16 @@ impl Volumes {
                  \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
             )));
         }
+        volume_options::check(&new.options)
+            .map_err(|why| DaemonError::Invalid(format!("create {name}: {why}")))?;
         let data = self.data(name);
         std::fs::create_dir_all(&data)
             .map_err(DaemonError::io(format!("make {}", data.display())))?;
         let record = VolumeRecord {
-            name: name.to_owned(),
+            name: name.clone(),
             created: Timestamp::now(),
-            labels,
+            labels: new.labels,
+            options: new.options,
         };
         self.records.save(name, &record)?;
         Ok((record, true))
@@ -104,30 +157,37 @@ impl Daemon {
         self: &Arc<Self>,
         request: CreateVolume,
     ) -> Result<Volume, DaemonError> {
-        if !matches!(request.driver.as_str(), "" | "local") {
-            let text = format!("plugin \"{}\" not found", request.driver);
-            return Err(DaemonError::NotFoundText(text));
-        }
-        if !request.driver_opts.is_empty() {
-            return Err(DaemonError::Unsupported(
-                "an option of the local volume driver".into(),
-            ));
-        }
         self.block(move |daemon| {
-            let mut labels = request.labels;
-            let name = if request.name.is_empty() {
-                labels.insert(ANONYMOUS.into(), String::new());
-                names::random_id()
+            let mut new = if request.name.is_empty() {
+                NewVolume::anonymous(&request.driver)
             } else {
-                request.name
+                NewVolume::named(&request.name, &request.driver)
             };
-            let (record, new) = daemon.volumes.ensure(&name, labels)?;
-            if new {
-                daemon.tell_volume("create", &name, &[("driver", "local")]);
-            }
+            new.labels.extend(request.labels);
+            new.options = request.driver_opts;
+            let (record, _) = daemon.ensure_volume(new)?;
             Ok(daemon.volumes.told(&record))
         })
         .await
+    }
+
+    /// The volume of that name, made if missing, and its folder.
+    pub(crate) fn ensure_volume(
+        &self,
+        new: NewVolume,
+    ) -> Result<(VolumeRecord, PathBuf), DaemonError> {
+        let (record, is_new) = self.volumes.ensure(new)?;
+        if is_new {
+            self.tell_volume("create", &record.name, &[("driver", "local")]);
+        }
+        let data = self.volumes.data(&record.name);
+        Ok((record, data))
+    }
+
+    /// What is mounted for a volume with options; `None` for a plain directory.
+    pub(crate) fn volume_source(&self, name: &str) -> Option<volume_options::Mounted> {
+        let record = self.volumes.find(name).ok()?;
+        volume_options::mounted(&record.options)
     }
 
     /// One volume.
@@ -164,11 +224,18 @@ impl Daemon {
         .await
     }
 
-    /// Removes a volume that no container uses.
-    pub async fn remove_volume(self: &Arc<Self>, name: &str) -> Result<(), DaemonError> {
+    /// Removes a volume that no container uses; by force, one that is not there is no error.
+    pub async fn remove_volume(
+        self: &Arc<Self>,
+        name: &str,
+        force: Force,
+    ) -> Result<(), DaemonError> {
         let name = name.to_owned();
         self.block(move |daemon| {
-            daemon.volumes.find(&name)?;
+            match daemon.volumes.find(&name) {
+                Err(DaemonError::NotFoundText(_)) if force == Force::Yes => return Ok(()),
+                found => found?,
+            };
             let users: Vec<_> = daemon
                 .all_containers()
                 .iter()
@@ -198,7 +265,13 @@ impl Daemon {
         self: &Arc<Self>,
         filters: Filters,
     ) -> Result<PruneReport, DaemonError> {
-        let all = filters.flag("all")?.unwrap_or(false);
+        let all = filters.flag("all").map_err(|_| {
+            let text = filters.get("all").join(" ");
+            DaemonError::Invalid(format!(
+                "invalid filter 'all': strconv.ParseBool: parsing {text:?}: invalid syntax"
+            ))
+        })?;
+        let all = all.unwrap_or(false);
         self.block(move |daemon| {
             let (mut deleted, mut bytes) = (Vec::new(), 0);
             for record in daemon.volumes.all()? {
@@ -211,8 +284,9 @@ impl Daemon {
                 daemon.tell_volume("destroy", &record.name, &[("driver", "local")]);
                 deleted.push(record.name);
             }
+            daemon.tell_volume("prune", "", &[("reclaimed", &bytes.to_string())]);
             Ok(PruneReport {
-                volumes_deleted: Some(deleted),
+                volumes_deleted: (!deleted.is_empty()).then_some(deleted),
                 space_reclaimed: bytes,
                 ..PruneReport::default()
             })
@@ -257,185 +331,6 @@ impl Daemon {
         self.events.emit("volume", action, name, attributes);
     }
 
-    /// What a container's binds, volumes and `VOLUME` paths resolve to; volumes are made.
-    pub(crate) fn resolve_mounts(
-        &self,
-        record: &ContainerRecord,
-        image: &Image,
-    ) -> Result<Vec<MountPoint>, DaemonError> {
-        let host = &record.host_config;
-        let mut mounts: BTreeMap<String, MountPoint> = BTreeMap::new();
-        for other in host.volumes_from.iter().flatten() {
-            let (name, mode) = other.split_once(':').unwrap_or((other, "rw"));
-            for mount in self.container(name)?.record().mounts {
-                let rw = mount.rw && mode != "ro";
-                mounts.insert(mount.destination.clone(), MountPoint { rw, ..mount });
-            }
-        }
-        for bind in &host.binds {
-            let mount = self.resolve_bind(bind, image)?;
-            if mounts
-                .insert(mount.destination.clone(), mount.clone())
-                .is_some()
-                && host.volumes_from.is_none()
-            {
-                return Err(DaemonError::Invalid(format!(
-                    "Duplicate mount point: {}",
-                    mount.destination
-                )));
-            }
-        }
-        for wanted in host.mounts.iter().flatten() {
-            let target = destination(&wanted.target)?;
-            let mount = match wanted.kind.as_str() {
-                "tmpfs" => continue,
-                "bind" => self.bind(
-                    &wanted.source,
-                    &target,
-                    !wanted.read_only,
-                    "",
-                    Missing::Refuse,
-                )?,
-                "volume" => {
-                    if wanted
-                        .volume_options
-                        .as_ref()
-                        .is_some_and(|options| !options.subpath.is_empty())
-                    {
-                        return Err(DaemonError::Unsupported("volume-subpath".into()));
-                    }
-                    self.volume(&wanted.source, &target, !wanted.read_only, "z", image)?
-                }
-                other => {
-                    return Err(DaemonError::Invalid(format!(
-                        "mount type unknown: \"{other}\""
-                    )));
-                }
-            };
-            mounts.insert(target, mount);
-        }
-        for path in record.config.volumes.iter().flat_map(BTreeMap::keys) {
-            let target = destination(path)?;
-            if !mounts.contains_key(&target) && !host.tmpfs.contains_key(&target) {
-                let mount = self.volume("", &target, true, "", image)?;
-                mounts.insert(target, mount);
-            }
-        }
-        Ok(mounts.into_values().collect())
-    }
-
-    /// `source:destination[:options]`.
-    fn resolve_bind(&self, text: &str, image: &Image) -> Result<MountPoint, DaemonError> {
-        let bad = || DaemonError::Invalid(format!("invalid volume specification: '{text}'"));
-        let parts: Vec<&str> = text.split(':').collect();
-        let (source, target, mode) = match parts[..] {
-            [target] => ("", target, ""),
-            [source, target] => (source, target, ""),
-            [source, target, mode] => (source, target, mode),
-            _ => return Err(bad()),
-        };
-        let target = destination(target)?;
-        let mut rw = true;
-        for word in mode.split(',').filter(|word| !word.is_empty()) {
-            match word {
-                "ro" => rw = false,
-                // Labels are SELinux's; without it they mean nothing, as in Docker.
-                "rw" | "z" | "Z" | "rprivate" | "private" | "nocopy" => {}
-                other => {
-                    return Err(DaemonError::Unsupported(format!(
-                        "the mount option {other:?}"
-                    )));
-                }
-            }
-        }
-        if source.starts_with('/') {
-            self.bind(source, &target, rw, mode, Missing::Make)
-        } else {
-            self.volume(
-                source,
-                &target,
-                rw,
-                if mode.is_empty() { "z" } else { mode },
-                image,
-            )
-        }
-    }
-
-    /// A path of the machine, looked up in the machine's root.
-    fn bind(
-        &self,
-        source: &str,
-        target: &str,
-        rw: bool,
-        mode: &str,
-        missing: Missing,
-    ) -> Result<MountPoint, DaemonError> {
-        if !source.starts_with('/') {
-            let text = format!(
-                "invalid mount config for type \"bind\": invalid mount path: '{source}' mount path must be absolute"
-            );
-            return Err(DaemonError::Invalid(text));
-        }
-        let root = kernel::tree::Tree::open(&self.machine_root())?;
-        let clean = kernel::tree::clean(Path::new(source));
-        if let Err(error) = root.follow(&clean) {
-            if missing == Missing::Refuse {
-                let text = format!(
-                    "invalid mount config for type \"bind\": bind source path does not exist: {source}"
-                );
-                return Err(DaemonError::Invalid(text));
-            }
-            if error.source.kind() != std::io::ErrorKind::NotFound {
-                return Err(error.into());
-            }
-            root.make_dirs(&clean)?;
-        }
-        Ok(MountPoint {
-            kind: "bind".into(),
-            source: Path::new("/").join(clean).display().to_string(),
-            destination: target.to_owned(),
-            mode: mode.to_owned(),
-            rw,
-            propagation: "rprivate".into(),
-            ..MountPoint::default()
-        })
-    }
-
-    /// A volume; a new one gets the image's files of that path.
-    fn volume(
-        &self,
-        name: &str,
-        target: &str,
-        rw: bool,
-        mode: &str,
-        image: &Image,
-    ) -> Result<MountPoint, DaemonError> {
-        let (name, labels) = if name.is_empty() {
-            (
-                names::random_id(),
-                BTreeMap::from([(ANONYMOUS.to_owned(), String::new())]),
-            )
-        } else {
-            (name.to_owned(), BTreeMap::new())
-        };
-        let (record, new) = self.volumes.ensure(&name, labels)?;
-        let data = self.volumes.data(&record.name);
-        if new {
-            self.tell_volume("create", &name, &[("driver", "local")]);
-            super::volume_seed::seed(&image.lowers(&self.store)?, Path::new(target), &data)?;
-        }
-        Ok(MountPoint {
-            kind: "volume".into(),
-            name,
-            source: data.display().to_string(),
-            destination: target.to_owned(),
-            driver: "local".into(),
-            mode: mode.to_owned(),
-            rw,
-            propagation: String::new(),
-        })
-    }
-
     /// Removes the volumes that were made for a container and nobody named.
     pub(crate) fn remove_anonymous_volumes(&self, record: &ContainerRecord) {
         for mount in record.mounts.iter().filter(|mount| mount.kind == "volume") {
@@ -452,30 +347,4 @@ impl Daemon {
             }
         }
     }
-}
-
-/// What happens when the source of a bind is not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Missing {
-    /// A directory is made (`-v`).
-    Make,
-    /// It is an error (`--mount`).
-    Refuse,
-}
-
-/// An absolute, clean path in the container, and not its root.
-fn destination(path: &str) -> Result<String, DaemonError> {
-    if !path.starts_with('/') {
-        let text = format!(
-            "invalid volume specification: '{path}': invalid mount config: mount path must be absolute"
-        );
-        return Err(DaemonError::Invalid(text));
-    }
-    let clean = Path::new("/").join(kernel::tree::clean(Path::new(path)));
-    if clean == Path::new("/") {
-        return Err(DaemonError::Invalid(
-            "invalid volume specification: destination can't be '/'".into(),
-        ));
-    }
-    Ok(clean.display().to_string())
 }

@@ -12,6 +12,7 @@ use crate::runtime::request::{
 use crate::store::OverlayPlan;
 
 use super::container::ContainerRecord;
+use super::volume_options::Mounted;
 use super::{Daemon, DaemonError};
 
 /// The period that `--cpus` is measured in, microseconds.
@@ -21,9 +22,20 @@ impl Daemon {
     /// What the runtime is asked for this container.
     pub(crate) fn wish(&self, record: &ContainerRecord) -> Result<RunRequest, DaemonError> {
         let (config, host) = (&record.config, &record.host_config);
+        if let Some(request) = host.device_requests.iter().flatten().next() {
+            let driver = request["Driver"].as_str().unwrap_or_default();
+            return Err(DaemonError::Refused(format!(
+                "could not select device driver \"{driver}\" with capabilities: {}",
+                capabilities_of(request)
+            )));
+        }
         let dir = self.container_dir(&record.id);
         let overlay = OverlayPlan::new(self.lowers(record)?, &dir);
-        let mut mounts: Vec<MountSpec> = record.mounts.iter().map(mount_spec).collect();
+        let mut mounts: Vec<MountSpec> = record
+            .mounts
+            .iter()
+            .map(|mount| self.mount_spec(mount))
+            .collect();
         mounts.extend(self.tmpfs_mounts(host));
         // A mount below another one comes after it.
         mounts.sort_by_key(|mount| {
@@ -168,6 +180,23 @@ impl Daemon {
         short.chain(long).collect()
     }
 
+    fn mount_spec(&self, mount: &MountPoint) -> MountSpec {
+        let options = (mount.kind == "volume")
+            .then(|| self.volume_source(&mount.name))
+            .flatten();
+        let source = match options {
+            Some(Mounted::Bind(path)) => MountSource::Machine(path),
+            Some(Mounted::Tmpfs(options)) => MountSource::Tmpfs(options),
+            None if mount.kind == "bind" => MountSource::Machine(PathBuf::from(&mount.source)),
+            None => MountSource::Engine(PathBuf::from(&mount.source)),
+        };
+        MountSpec {
+            target: mount.destination.clone(),
+            source,
+            access: access(!mount.rw),
+        }
+    }
+
     fn log_spec(&self, record: &ContainerRecord) -> Result<LogSpec, DaemonError> {
         let log = &record.host_config.log_config;
         if log.kind == "none" {
@@ -203,19 +232,6 @@ fn access(read_only: bool) -> Access {
         Access::ReadOnly
     } else {
         Access::ReadWrite
-    }
-}
-
-fn mount_spec(mount: &MountPoint) -> MountSpec {
-    let source = PathBuf::from(&mount.source);
-    MountSpec {
-        target: mount.destination.clone(),
-        source: if mount.kind == "bind" {
-            MountSource::Machine(source)
-        } else {
-            MountSource::Engine(source)
-        },
-        access: access(!mount.rw),
     }
 }
 
@@ -278,6 +294,17 @@ pub(crate) fn apparmor(host: &HostConfig) -> AppArmorSpec {
         Some("unconfined") => AppArmorSpec::Unconfined,
         Some(name) => AppArmorSpec::Named(name.to_owned()),
     }
+}
+
+/// `[[gpu]]`, as Go prints lists.
+fn capabilities_of(request: &serde_json::Value) -> String {
+    let lists = request["Capabilities"].as_array().into_iter().flatten();
+    let lists = lists.map(|list| {
+        let words = list.as_array().into_iter().flatten();
+        let words: Vec<_> = words.filter_map(serde_json::Value::as_str).collect();
+        format!("[{}]", words.join(" "))
+    });
+    format!("[{}]", lists.collect::<Vec<_>>().join(" "))
 }
 
 fn capabilities(host: &HostConfig) -> CapabilitySpec {

@@ -60,6 +60,8 @@ pub struct Usage {
     pub memory: u64,
     /// Bytes of memory, page cache included.
     pub memory_total: u64,
+    /// The most bytes there ever were, where the kernel keeps it.
+    pub memory_most: Option<u64>,
     /// The limit in bytes, if there is one.
     pub memory_limit: Option<u64>,
     /// Lines of `memory.stat`.
@@ -70,6 +72,10 @@ pub struct Usage {
     pub cpu_system: u64,
     /// Of these, in programs.
     pub cpu_user: u64,
+    /// Nanoseconds of each processor; version 1.
+    pub cpu_each: Vec<u64>,
+    /// Periods, of them held up, and nanoseconds held up.
+    pub throttling: [u64; 3],
     /// Processes and threads.
     pub pids: u64,
     /// The most of them allowed.
@@ -113,7 +119,13 @@ pub(crate) fn usage_of(group: &Cgroup) -> Usage {
     Usage {
         memory: memory_total.saturating_sub(inactive),
         memory_total,
+        memory_most: match memory_version {
+            Some(Version::V1) => number("memory", "memory.max_usage_in_bytes"),
+            _ => number("memory", "memory.peak"),
+        },
         memory_limit: limit(memory_limit),
+        cpu_each: cpu_each(&group),
+        throttling: throttling(&group),
         cpu,
         cpu_system,
         cpu_user,
@@ -155,6 +167,24 @@ fn processor(group: &Cgroup) -> (u64, u64, u64) {
         nanos("user_usec"),
         nanos("system_usec"),
     )
+}
+
+fn cpu_each(group: &Cgroup) -> Vec<u64> {
+    if group.version("cpuacct") != Some(Version::V1) {
+        return Vec::new();
+    }
+    let text = group.read("cpuacct", "cpuacct.usage_percpu").unwrap_or_default();
+    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+fn throttling(group: &Cgroup) -> [u64; 3] {
+    let stat = table(&group.read("cpu", "cpu.stat").unwrap_or_default());
+    let number = |key: &str| stat.get(key).copied().unwrap_or(0);
+    let time = match group.version("cpu") {
+        Some(Version::V1) => number("throttled_time"),
+        _ => number("throttled_usec") * 1000,
+    };
+    [number("nr_periods"), number("nr_throttled"), time]
 }
 
 fn block(group: &Cgroup) -> (u64, u64) {

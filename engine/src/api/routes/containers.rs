@@ -1,17 +1,23 @@
 //! Containers: their life, as verbs.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
+use serde_json::Value;
 
-use crate::api::body::{JsonBody, json_lines};
+use crate::api::adapt;
+use crate::api::body::{JsonBody, RequiredJson, json_lines};
 use crate::api::error::ApiError;
+use crate::api::peer::Peer;
 use crate::api::query::Query;
-use crate::api::types::{CreateContainer, HostConfig};
-use crate::daemon::{Filters, LIST_FILTERS, ListOptions, RemoveOptions, Sizes, WaitCondition};
+use crate::api::types::{ContainerConfig, CreateContainer, HostConfig};
+use crate::api::version::ApiVersion;
+use crate::daemon::{Daemon, Filters, LIST_FILTERS, ListOptions, RemoveOptions, Sizes, WaitCondition};
 
 use super::Shared;
 
@@ -39,8 +45,18 @@ pub(super) async fn list(State(daemon): Shared, query: Query) -> Result<Response
 pub(super) async fn create(
     State(daemon): Shared,
     query: Query,
-    JsonBody(request): JsonBody<CreateContainer>,
+    version: ApiVersion,
+    RequiredJson(mut request): RequiredJson<CreateContainer>,
 ) -> Result<Response, ApiError> {
+    if request.config == ContainerConfig::default() {
+        return Err(ApiError::bad_request(
+            "config cannot be empty in order to create a container",
+        ));
+    }
+    adapt::create(&mut request, version)?;
+    if let Some(platform) = query.get("platform").filter(|_| version >= ApiVersion::new(1, 41)) {
+        daemon.check_platform(&request.config.image, platform).await?;
+    }
     let name = query.get("name").map(str::to_owned);
     Ok((
         StatusCode::CREATED,
@@ -137,8 +153,10 @@ pub(super) async fn unpause(
 pub(super) async fn update(
     State(daemon): Shared,
     Path(id): Path<String>,
-    JsonBody(wanted): JsonBody<HostConfig>,
+    version: ApiVersion,
+    JsonBody(mut wanted): JsonBody<HostConfig>,
 ) -> Result<Response, ApiError> {
+    adapt::update(&mut wanted, version);
     Ok(Json(daemon.update(&id, wanted).await?).into_response())
 }
 
@@ -155,32 +173,39 @@ pub(super) async fn stats(
     State(daemon): Shared,
     Path(id): Path<String>,
     query: Query,
+    peer: Peer,
 ) -> Result<Response, ApiError> {
+    let streaming = query.get("stream").is_none() || query.flag("stream");
+    let at_once = query.flag("one-shot");
+    if streaming && at_once {
+        return Err(ApiError::bad_request(
+            "cannot have stream=true and one-shot=true",
+        ));
+    }
     let first = daemon.stats(&id).await?;
-    if query.flag("one-shot") {
+    let idle = first["memory_stats"]["usage"].is_null();
+    if at_once || (!streaming && idle) {
         return Ok(Json(first).into_response());
     }
-    let streaming = query.get("stream").is_none() || query.flag("stream");
-    let readings = stream::unfold((daemon, id, first), |(daemon, id, before)| async move {
+    let next = |(daemon, id, before): (Arc<Daemon>, String, Value)| async move {
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         let mut now = daemon.stats(&id).await.ok()?;
         now["precpu_stats"] = before["cpu_stats"].clone();
         now["preread"] = before["read"].clone();
         Some((now.clone(), (daemon, id, now)))
-    });
-    Ok(json_lines(readings.take(if streaming {
-        usize::MAX
-    } else {
-        1
-    })))
+    };
+    let later = stream::unfold((daemon, id, first.clone()), next);
+    if streaming {
+        let all = stream::once(std::future::ready(first)).chain(later);
+        return Ok(json_lines(all.take_until(Box::pin(peer.gone()))));
+    }
+    Ok(json_lines(later.take(1)))
 }
 
 /// Width and height of a terminal.
 pub(super) fn size(query: &Query) -> Result<(u16, u16), ApiError> {
-    let missing = |name: &str| ApiError::bad_request(format!("{name} is missing"));
-    let cols = query.number("w")?.ok_or_else(|| missing("w"))?;
-    let rows = query.number("h")?.ok_or_else(|| missing("h"))?;
-    Ok((cols, rows))
+    let rows = query.required("h")?;
+    Ok((query.required("w")?, rows))
 }
 
 /// The head goes out at once: clients read it before they start the container they wait for.
@@ -188,12 +213,15 @@ pub(super) async fn wait(
     State(daemon): Shared,
     Path(id): Path<String>,
     query: Query,
+    peer: Peer,
 ) -> Result<Response, ApiError> {
-    let waiting = daemon.wait(&id, WaitCondition::parse(query.get("condition"))?)?;
+    let condition = WaitCondition::parse(query.get("condition"))?;
+    let waiting = daemon.wait(&id, condition)?;
     let body = stream::once(async move {
         let ended = serde_json::to_vec(&waiting.await).expect("answers are plain data");
         Ok::<_, std::convert::Infallible>(Bytes::from(ended))
     });
+    let body = Box::pin(body).take_until(Box::pin(peer.gone()));
     Ok((
         [(header::CONTENT_TYPE, "application/json")],
         Body::from_stream(body),
@@ -207,8 +235,8 @@ pub(super) async fn remove(
     query: Query,
 ) -> Result<StatusCode, ApiError> {
     if query.flag("link") {
-        return Err(ApiError::bad_request(
-            "links are not supported by this engine",
+        return Err(ApiError::unsupported(
+            "removing a link is not supported by this engine",
         ));
     }
     daemon

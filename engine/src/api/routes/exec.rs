@@ -1,25 +1,32 @@
 //! A second process in a container.
 
+use std::sync::Arc;
+
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use hyper::upgrade::OnUpgrade;
 
 use crate::api::body::JsonBody;
 use crate::api::error::ApiError;
-use crate::api::hijack::{self, Framing};
+use crate::api::hijack::{self, End, Framing, Leaving};
+use crate::api::peer::Peer;
 use crate::api::query::Query;
-use crate::api::types::{self, CreateExec, IdResponse};
-use crate::daemon::LogLine;
+use crate::api::types::{CreateExec, IdResponse, StartExec};
+use crate::api::version::ApiVersion;
 
-use super::{Shared, containers};
+use super::{Shared, containers, streams};
 
 pub(super) async fn create(
     State(daemon): Shared,
     Path(id): Path<String>,
-    JsonBody(request): JsonBody<CreateExec>,
+    version: ApiVersion,
+    JsonBody(mut request): JsonBody<CreateExec>,
 ) -> Result<Response, ApiError> {
+    if version < ApiVersion::new(1, 42) {
+        request.console_size = None;
+    }
+    streams::keys(Some(&request.detach_keys))?;
     let id = daemon.create_exec(&id, request)?;
     Ok((StatusCode::CREATED, Json(IdResponse { id })).into_response())
 }
@@ -27,65 +34,49 @@ pub(super) async fn create(
 pub(super) async fn start(
     State(daemon): Shared,
     Path(id): Path<String>,
+    version: ApiVersion,
+    peer: Peer,
     mut request: Request,
 ) -> Result<Response, ApiError> {
     let upgrade =
         hijack::wants_upgrade(request.headers()).then(|| hyper::upgrade::on(&mut request));
-    let bytes = axum::body::to_bytes(request.into_body(), 1 << 20)
-        .await
-        .map_err(|error| ApiError::bad_request(format!("cannot read the request: {error}")))?;
-    let start = if bytes.is_empty() {
-        types::StartExec::default()
-    } else {
-        types::from_json(&bytes)
-            .map_err(|error| ApiError::bad_request(format!("invalid JSON: {error}")))?
-    };
-    let framing = Framing::of(daemon.exec_has_terminal(&id)?);
-    let streams = match (daemon.start_exec(&id, start).await, upgrade.is_some()) {
-        (Ok(Some(streams)), _) => streams,
-        (Ok(None), _) => return Ok(StatusCode::OK.into_response()),
-        (Err(error), true) => {
-            let why = error.unrunnable_exec().ok_or(error)?;
-            return Ok(unrunnable(upgrade, framing, &why));
-        }
-        (Err(error), false) => return Err(error.into()),
-    };
-    let streams = std::future::ready(Some(streams));
-    let recorded = daemon.exec_recorded(id);
-    Ok(match upgrade {
-        Some(upgrade) => {
-            let relay = hijack::relay(upgrade, framing, Vec::new(), streams, recorded);
-            tokio::spawn(relay);
-            hijack::switching(framing)
-        }
-        None => hijack::reading(
-            framing,
-            hijack::output_body(framing, Vec::new(), streams, recorded),
-        ),
-    })
-}
-
-/// The answer when there is no such program: a stream that says so, as Docker's does.
-///
-/// Clients expect an upgraded connection and find the exit code by inspecting the exec.
-fn unrunnable(upgrade: Option<OnUpgrade>, framing: Framing, why: &str) -> Response {
-    if let Some(upgrade) = upgrade {
-        let line = LogLine {
-            time: jiff::Timestamp::now(),
-            is_stderr: false,
-            text: format!("{why}\r\n"),
-        };
-        let nobody = std::future::ready(None);
-        let recorded = std::future::ready(());
-        tokio::spawn(hijack::relay(
-            upgrade,
-            framing,
-            vec![line],
-            nobody,
-            recorded,
-        ));
+    let JsonBody(mut start) = JsonBody::<StartExec>::from_request(request, &()).await?;
+    if version < ApiVersion::new(1, 42) || !start.tty {
+        start.console_size = None;
     }
-    hijack::switching(framing)
+    let keys = daemon.exec_ready(&id)?;
+    let keys = start.tty.then(|| streams::keys(Some(&keys))).transpose()?;
+    // What the client says now decides how it is answered, not what it said when it created the exec.
+    let framing = Framing::of(start.tty);
+    if start.detach {
+        daemon.start_exec(&id, start).await?;
+        return Ok(StatusCode::OK.into_response());
+    }
+    let recorded = Arc::clone(&daemon).exec_recorded(id.clone());
+    let Some(upgrade) = upgrade else {
+        let streams = std::future::ready(daemon.start_exec(&id, start).await?);
+        let body = hijack::output_body(framing, Vec::new(), streams, recorded, peer);
+        return Ok(hijack::reading(framing, version, body));
+    };
+    // The head is out before the process runs: its output never arrives with it.
+    tokio::spawn(async move {
+        let Some(client) = hijack::upgraded(upgrade).await else {
+            return;
+        };
+        let streams = match daemon.start_exec(&id, start).await {
+            Ok(streams) => std::future::ready(streams),
+            Err(error) => {
+                let why = error.unrunnable_exec().unwrap_or_else(|| error.to_string());
+                return hijack::refuse(client, framing, &why).await;
+            }
+        };
+        let leaving = Leaving { keys, peer };
+        let relay = hijack::relay(client, framing, Vec::new(), streams, recorded, leaving);
+        if relay.await == End::Detached {
+            daemon.exec_detached(&id);
+        }
+    });
+    Ok(hijack::switching(framing, version))
 }
 
 pub(super) async fn inspect(

@@ -1,5 +1,6 @@
 //! Every URL of the Docker API on one screen.
 
+mod absent;
 mod archives;
 mod containers;
 mod exec;
@@ -52,6 +53,10 @@ pub(crate) fn router(daemon: Arc<Daemon>) -> Router {
         .route("/containers/{id}/stats", get(containers::stats))
         .route("/containers/{id}/wait", post(containers::wait))
         .route("/containers/{id}/attach", post(streams::attach))
+        .route(
+            "/containers/{id}/attach/ws",
+            get(streams::attach_websocket),
+        )
         .route("/containers/{id}/logs", get(streams::logs))
         .route("/containers/{id}/exec", post(exec::create))
         .route("/containers/{id}/changes", get(files::changes))
@@ -97,6 +102,8 @@ pub(crate) fn router(daemon: Arc<Daemon>) -> Router {
         .merge(containers)
         .merge(images)
         .merge(others)
+        .merge(absent::router())
         .fallback(async || ApiError::page_not_found())
+        .method_not_allowed_fallback(async || ApiError::page_not_found())
         .with_state(daemon)
 }

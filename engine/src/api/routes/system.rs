@@ -9,8 +9,10 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::api::body::json_lines;
 use crate::api::error::ApiError;
+use crate::api::peer::Peer;
 use crate::api::query::Query;
-use crate::daemon::{API_VERSION, EVENT_FILTERS, Filters, event_matches, parse_time};
+use crate::api::version::ApiVersion;
+use crate::daemon::{API_VERSION, Filters, event_matches, parse_time};
 
 use super::Shared;
 
@@ -37,17 +39,71 @@ pub(super) async fn info(State(daemon): Shared) -> Result<Response, ApiError> {
     Ok(Json(daemon.info().await?).into_response())
 }
 
-pub(super) async fn disk_usage(State(daemon): Shared) -> Result<Response, ApiError> {
-    Ok(Json(daemon.disk_usage().await?).into_response())
+/// All parts, or those named by `type`; what is not named is left out of the answer.
+pub(super) async fn disk_usage(
+    State(daemon): Shared,
+    query: Query,
+    version: ApiVersion,
+) -> Result<Response, ApiError> {
+    let asked = if version >= ApiVersion::new(1, 42) {
+        query.all("type")
+    } else {
+        Vec::new()
+    };
+    let known = ["container", "image", "volume", "build-cache"];
+    if let Some(other) = asked.iter().find(|kind| !known.contains(&kind.as_str())) {
+        return Err(ApiError::bad_request(format!(
+            "unknown object type: {other}"
+        )));
+    }
+    let mut usage = daemon.disk_usage().await?;
+    let wants = |kind: &str| asked.is_empty() || asked.iter().any(|asked| asked == kind);
+    let parts = [
+        ("image", &["Images", "LayersSize"][..]),
+        ("container", &["Containers"]),
+        ("volume", &["Volumes"]),
+        ("build-cache", &["BuildCache", "BuilderSize"]),
+    ];
+    usage.builder_size = (version < ApiVersion::new(1, 42)).then_some(0);
+    let mut answer = serde_json::to_value(usage).expect("answers are plain data");
+    for (_, fields) in parts.iter().filter(|(kind, _)| !wants(kind)) {
+        for field in *fields {
+            if let Some(answer) = answer.as_object_mut() {
+                answer.remove(*field);
+            }
+        }
+    }
+    Ok(Json(answer).into_response())
 }
 
 /// Past events since a time, then live ones until a time.
-pub(super) async fn events(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {
-    let filters = Filters::parse(query.get("filters"), &EVENT_FILTERS)?;
-    let time = |name: &str| query.get(name).map(parse_time).transpose();
+pub(super) async fn events(
+    State(daemon): Shared,
+    query: Query,
+    peer: Peer,
+) -> Result<Response, ApiError> {
+    let filters = Filters::of_any_key(query.get("filters"))?;
+    let time = |name: &str| {
+        let time = query.get(name).map(parse_time).transpose();
+        time.map_err(|_| {
+            let text = query.get(name).unwrap_or_default();
+            ApiError::server(format!(
+                "strconv.ParseInt: parsing {text:?}: invalid syntax"
+            ))
+        })
+    };
     let nanoseconds =
         |time: jiff::Timestamp| i64::try_from(time.as_nanosecond()).unwrap_or(i64::MAX);
     let (since, until) = (time("since")?.map(nanoseconds), time("until")?);
+    if let (Some(since), Some(until)) = (since, until.map(nanoseconds))
+        && since > until
+    {
+        return Err(ApiError::bad_request(format!(
+            "`since` time ({}) cannot be after `until` time ({})",
+            query.get("since").unwrap_or_default(),
+            query.get("until").unwrap_or_default()
+        )));
+    }
     let (past, live) = daemon.events(since).await?;
     let end = until.map(nanoseconds).unwrap_or(i64::MAX);
     let deadline = until.map(|until| {
@@ -75,7 +131,7 @@ pub(super) async fn events(State(daemon): Shared, query: Query) -> Result<Respon
         let wanted = event.time_nano <= end && event_matches(event, &filters);
         async move { wanted }
     });
-    Ok(json_lines(wanted))
+    Ok(json_lines(wanted.take_until(Box::pin(peer.gone()))))
 }
 
 /// This engine does not build yet, so there is no cache to empty.

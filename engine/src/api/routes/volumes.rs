@@ -9,7 +9,7 @@ use crate::api::body::JsonBody;
 use crate::api::error::ApiError;
 use crate::api::query::Query;
 use crate::api::types::CreateVolume;
-use crate::daemon::Filters;
+use crate::daemon::{Filters, Force};
 
 use super::Shared;
 
@@ -42,8 +42,14 @@ pub(super) async fn create(
 pub(super) async fn remove(
     State(daemon): Shared,
     Path(name): Path<String>,
+    query: Query,
 ) -> Result<StatusCode, ApiError> {
-    daemon.remove_volume(&name).await?;
+    let force = if query.flag("force") {
+        Force::Yes
+    } else {
+        Force::No
+    };
+    daemon.remove_volume(&name, force).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -300,11 +300,34 @@ pub struct NetworkSettings {
     pub sandbox_key: String,
     /// Publications: `80/tcp` → addresses, or `null` for exposed only.
     pub ports: BTreeMap<String, Option<Vec<super::PortBinding>>>,
+    /// Whether a container reaches itself by its published address through NAT.
+    pub hairpin_mode: bool,
+    /// Deprecated.
+    #[serde(rename = "LinkLocalIPv6Address")]
+    pub link_local_ipv6_address: String,
+    /// Deprecated.
+    #[serde(rename = "LinkLocalIPv6PrefixLen")]
+    pub link_local_ipv6_prefix_len: u8,
+    /// Deprecated.
+    #[serde(rename = "SecondaryIPAddresses")]
+    pub secondary_ip_addresses: Option<Vec<serde_json::Value>>,
+    /// Deprecated.
+    #[serde(rename = "SecondaryIPv6Addresses")]
+    pub secondary_ipv6_addresses: Option<Vec<serde_json::Value>>,
     /// Of the default bridge.
     #[serde(rename = "EndpointID")]
     pub endpoint_id: String,
     /// Of the default bridge.
     pub gateway: String,
+    /// Of the default bridge.
+    #[serde(rename = "GlobalIPv6Address")]
+    pub global_ipv6_address: String,
+    /// Of the default bridge.
+    #[serde(rename = "GlobalIPv6PrefixLen")]
+    pub global_ipv6_prefix_len: u8,
+    /// Of the default bridge.
+    #[serde(rename = "IPv6Gateway")]
+    pub ipv6_gateway: String,
     /// Of the default bridge.
     #[serde(rename = "IPAddress")]
     pub ip_address: String,
@@ -449,7 +472,7 @@ pub struct PruneReport {
 #[serde(rename_all = "PascalCase", default)]
 pub struct ContainerUpdated {
     /// What was understood but not done as asked.
-    pub warnings: Vec<String>,
+    pub warnings: Option<Vec<String>>,
 }
 
 /// `X-Docker-Container-Path-Stat` of the archive routes, base64-encoded JSON there.

@@ -10,6 +10,10 @@ use serde_json::Value;
 #[serde(rename_all = "PascalCase", default)]
 pub struct HostConfig {
     /// `source:destination[:options]`.
+    #[serde(
+        serialize_with = "super::null_when_empty",
+        deserialize_with = "super::empty_when_null"
+    )]
     pub binds: Vec<String>,
     /// Path of a file that receives the id (written by the client, kept for inspect).
     #[serde(rename = "ContainerIDFile")]
@@ -65,8 +69,10 @@ pub struct HostConfig {
     /// `no-new-privileges`, `seccomp=…`, `apparmor=…`.
     pub security_opt: Option<Vec<String>>,
     /// Options of the storage driver.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub storage_opt: BTreeMap<String, String>,
     /// path → options.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tmpfs: BTreeMap<String, String>,
     /// empty or `host`.
     #[serde(rename = "UTSMode")]
@@ -76,6 +82,7 @@ pub struct HostConfig {
     /// Bytes of /dev/shm.
     pub shm_size: i64,
     /// Kernel parameters.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sysctls: BTreeMap<String, String>,
     /// OCI runtime.
     pub runtime: String,
@@ -92,6 +99,18 @@ pub struct HostConfig {
     pub cgroup_parent: String,
     /// 10 to 1000.
     pub blkio_weight: u16,
+    /// Weight by device.
+    pub blkio_weight_device: Option<Vec<WeightDevice>>,
+    /// Bytes read per second by device.
+    pub blkio_device_read_bps: Option<Vec<ThrottleDevice>>,
+    /// Bytes written per second by device.
+    pub blkio_device_write_bps: Option<Vec<ThrottleDevice>>,
+    /// Reads per second by device.
+    #[serde(rename = "BlkioDeviceReadIOps")]
+    pub blkio_device_read_iops: Option<Vec<ThrottleDevice>>,
+    /// Writes per second by device.
+    #[serde(rename = "BlkioDeviceWriteIOps")]
+    pub blkio_device_write_iops: Option<Vec<ThrottleDevice>>,
     /// Microseconds.
     pub cpu_period: i64,
     /// Microseconds.
@@ -108,6 +127,14 @@ pub struct HostConfig {
     pub devices: Option<Vec<DeviceMapping>>,
     /// Device rules: `c 1:3 rwm`.
     pub device_cgroup_rules: Option<Vec<String>>,
+    /// Devices that a driver chooses (GPUs).
+    pub device_requests: Option<Vec<Value>>,
+    /// Obsolete limit of kernel memory, bytes.
+    #[serde(skip_serializing_if = "super::is_zero")]
+    pub kernel_memory: i64,
+    /// Obsolete limit of the kernel's TCP buffers, bytes.
+    #[serde(rename = "KernelMemoryTCP", skip_serializing_if = "super::is_zero")]
+    pub kernel_memory_tcp: i64,
     /// Soft limit, bytes.
     pub memory_reservation: i64,
     /// Memory and swap, bytes; -1 without limit.
@@ -120,8 +147,19 @@ pub struct HostConfig {
     pub pids_limit: Option<i64>,
     /// rlimits.
     pub ulimits: Option<Vec<Ulimit>>,
+    /// Windows only.
+    pub cpu_count: i64,
+    /// Windows only.
+    pub cpu_percent: i64,
+    /// Windows only.
+    #[serde(rename = "IOMaximumIOps")]
+    pub io_maximum_iops: u64,
+    /// Windows only.
+    #[serde(rename = "IOMaximumBandwidth")]
+    pub io_maximum_bandwidth: u64,
 
     /// Mounts in the long form.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mounts: Option<Vec<MountRequest>>,
     /// Paths hidden; `None` for the usual ones.
     pub masked_paths: Option<Vec<String>>,
@@ -130,10 +168,29 @@ pub struct HostConfig {
     /// Run a small init as PID 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<bool>,
+    /// Text for the runtime.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
 
-    /// Whatever else the client sent; the daemon refuses what is not empty.
-    #[serde(flatten)]
-    pub rest: BTreeMap<String, Value>,
+/// The weight of one block device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct WeightDevice {
+    /// Path on the host.
+    pub path: String,
+    /// 10 to 1000.
+    pub weight: u16,
+}
+
+/// What one block device may do in a second.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ThrottleDevice {
+    /// Path on the host.
+    pub path: String,
+    /// Bytes or operations in a second.
+    pub rate: u64,
 }
 
 /// Log driver and options.
@@ -199,12 +256,15 @@ pub struct MountRequest {
     #[serde(rename = "Type")]
     pub kind: String,
     /// Path or volume name.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub source: String,
     /// Path in the container.
     pub target: String,
     /// Not writable.
+    #[serde(skip_serializing_if = "super::is_false")]
     pub read_only: bool,
     /// `default` …
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub consistency: String,
     /// For binds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -222,11 +282,20 @@ pub struct MountRequest {
 #[serde(rename_all = "PascalCase", default)]
 pub struct BindOptions {
     /// `rprivate` …
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub propagation: String,
     /// Only this mount, not those below.
+    #[serde(skip_serializing_if = "super::is_false")]
     pub non_recursive: bool,
     /// Make the source directory.
+    #[serde(skip_serializing_if = "super::is_false")]
     pub create_mountpoint: bool,
+    /// Only this mount is read-only, not those below.
+    #[serde(skip_serializing_if = "super::is_false")]
+    pub read_only_non_recursive: bool,
+    /// Refuse where the kernel cannot make those below read-only.
+    #[serde(skip_serializing_if = "super::is_false")]
+    pub read_only_force_recursive: bool,
 }
 
 /// Options of a volume mount.
@@ -234,12 +303,16 @@ pub struct BindOptions {
 #[serde(rename_all = "PascalCase", default)]
 pub struct VolumeOptions {
     /// Do not copy the image's files into a new volume.
+    #[serde(skip_serializing_if = "super::is_false")]
     pub no_copy: bool,
     /// Labels of a new volume.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Mount only this folder of the volume.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub subpath: String,
     /// Driver.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub driver_config: Option<DriverConfig>,
 }
 
@@ -258,6 +331,7 @@ pub struct DriverConfig {
 #[serde(rename_all = "PascalCase", default)]
 pub struct TmpfsOptions {
     /// Bytes.
+    #[serde(skip_serializing_if = "super::is_zero")]
     pub size_bytes: i64,
     /// Mode bits.
     pub mode: u32,

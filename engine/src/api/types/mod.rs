@@ -27,7 +27,11 @@ use serde_json::Value;
 
 /// Reads a body in which `null` means "left out", as Go's encoder writes empty lists and maps.
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
-    let mut value: Value = serde_json::from_slice(bytes)?;
+    from_value(serde_json::from_slice(bytes)?)
+}
+
+/// The same of a document that was read already.
+pub fn from_value<T: DeserializeOwned>(mut value: Value) -> Result<T, serde_json::Error> {
     drop_nulls(&mut value);
     serde_json::from_value(value)
 }
@@ -41,6 +45,29 @@ fn drop_nulls(value: &mut Value) {
         Value::Array(list) => list.iter_mut().for_each(drop_nulls),
         _ => {}
     }
+}
+
+/// Go writes a list that was never made as `null`.
+fn null_when_empty<S: serde::Serializer>(list: &[String], output: S) -> Result<S::Ok, S::Error> {
+    if list.is_empty() {
+        output.serialize_none()
+    } else {
+        output.collect_seq(list)
+    }
+}
+
+fn empty_when_null<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
+    serde::Deserialize::deserialize(input).map(Option::unwrap_or_default)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// A JSON object that is used as a set: `{"80/tcp": {}}`.
@@ -71,9 +98,16 @@ mod tests {
     }
 
     #[test]
-    fn fields_nobody_knows_are_kept_to_be_refused() {
+    fn fields_nobody_knows_are_passed_over() {
         let request: CreateContainer =
-            from_json(br#"{"HostConfig":{"DeviceRequests":[{"Count":1}]}}"#).unwrap();
-        assert!(request.host_config.rest.contains_key("DeviceRequests"));
+            from_json(br#"{"Image":"x","Later":1,"HostConfig":{"Later":{"a":[1]}}}"#).unwrap();
+        assert_eq!(request.config.image, "x");
+    }
+
+    #[test]
+    fn an_empty_list_of_binds_is_null() {
+        let json = serde_json::to_value(HostConfig::default()).unwrap();
+        assert!(json["Binds"].is_null());
+        assert!(json["BlkioDeviceReadIOps"].is_null());
     }
 }

@@ -88,6 +88,9 @@ pub struct Info {
     /// Kernel offers.
     pub cpu_cfs_quota: bool,
     /// Kernel offers.
+    #[serde(rename = "KernelMemoryTCP")]
+    pub kernel_memory_tcp: bool,
+    /// Kernel offers.
     #[serde(rename = "CPUShares")]
     pub cpu_shares: bool,
     /// Kernel offers.
@@ -100,6 +103,10 @@ pub struct Info {
     /// Forwarding on.
     #[serde(rename = "IPv4Forwarding")]
     pub ipv4_forwarding: bool,
+    /// Bridged frames pass the rules of IPv4.
+    pub bridge_nf_iptables: bool,
+    /// Bridged frames pass the rules of IPv6.
+    pub bridge_nf_ip6tables: bool,
     /// Debug mode.
     pub debug: bool,
     /// Open descriptors.
@@ -166,10 +173,33 @@ pub struct Info {
     pub isolation: String,
     /// Path of the init used by `--init`.
     pub init_binary: String,
+    /// Which containerd runs.
+    pub containerd_commit: Commit,
+    /// Which OCI runtime runs.
+    pub runc_commit: Commit,
+    /// Which init runs.
+    pub init_commit: Commit,
     /// `name=seccomp,profile=builtin` …
     pub security_options: Vec<String>,
+    /// Where container device interfaces are described.
+    #[serde(rename = "CDISpecDirs")]
+    pub cdi_spec_dirs: Vec<String>,
+    /// Swarm only.
+    pub generic_resources: Option<Vec<Value>>,
     /// What a person should know.
-    pub warnings: Vec<String>,
+    pub warnings: Option<Vec<String>>,
+}
+
+/// The version of a part.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Commit {
+    /// Which it is.
+    #[serde(rename = "ID")]
+    pub id: String,
+    /// Which was expected.
+    #[serde(rename = "Expected")]
+    pub expected: String,
 }
 
 /// Drivers by kind.
@@ -243,6 +273,9 @@ pub struct DiskUsage {
     pub volumes: Vec<Volume>,
     /// Build cache records.
     pub build_cache: Vec<Value>,
+    /// Bytes of the build cache, for versions before 1.42.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub builder_size: Option<i64>,
 }
 
 /// Body of `POST /auth`. Its keys are lower case in Docker's API.

@@ -1,0 +1,15 @@
+//! What a request may ask: refusals in Docker's words, and warnings about what this host cannot hold.
+//!
+//! Nothing here touches the kernel or a record: each file looks at one part of the request.
+
+mod config;
+mod cpu_list;
+mod host;
+mod limits;
+mod mounts;
+mod security;
+
+pub(crate) use config::{config, variables};
+pub(crate) use host::{host, mac_address};
+pub(crate) use limits::{Occasion, limits};
+pub(crate) use mounts::{mount_target, mounts};
