@@ -25,18 +25,27 @@ pub fn catalogue() -> Option<PathBuf> {
 pub struct Engine {
     process: Child,
     scratch: Scratch,
-    catalogue: PathBuf,
+    catalogue: Option<PathBuf>,
 }
 
 impl Engine {
     /// Starts one with nothing in it but what `catalogue` offers to pull.
     pub fn start(catalogue: &Path) -> Result<Self> {
+        Self::start_on(Some(catalogue.to_path_buf()))
+    }
+
+    /// Starts one with nothing in it at all.
+    pub fn start_empty() -> Result<Self> {
+        Self::start_on(None)
+    }
+
+    fn start_on(catalogue: Option<PathBuf>) -> Result<Self> {
         let scratch = Scratch::create("engine")?;
-        let process = spawn(&scratch, catalogue)?;
+        let process = spawn(&scratch, catalogue.as_deref())?;
         let mut engine = Self {
             process,
             scratch,
-            catalogue: catalogue.to_path_buf(),
+            catalogue,
         };
         engine.wait_until_it_listens()?;
         Ok(engine)
@@ -46,7 +55,7 @@ impl Engine {
     pub fn crash_and_restart(&mut self) -> Result<()> {
         self.process.kill()?;
         self.process.wait()?;
-        self.process = spawn(&self.scratch, &self.catalogue)?;
+        self.process = spawn(&self.scratch, self.catalogue.as_deref())?;
         self.wait_until_it_listens()
     }
 
@@ -105,7 +114,8 @@ impl Engine {
         self.scratch.join("data")
     }
 
-    fn socket(&self) -> PathBuf {
+    /// Where it listens.
+    pub fn socket(&self) -> PathBuf {
         self.scratch.join("engine.sock")
     }
 
@@ -127,7 +137,7 @@ impl Engine {
     }
 }
 
-fn spawn(scratch: &Scratch, catalogue: &Path) -> Result<Child> {
+fn spawn(scratch: &Scratch, catalogue: Option<&Path>) -> Result<Child> {
     let log = File::options()
         .create(true)
         .append(true)
@@ -140,7 +150,9 @@ fn spawn(scratch: &Scratch, catalogue: &Path) -> Result<Child> {
         .arg("engine");
     command.arg("--data-root").arg(scratch.join("data"));
     command.arg("--exec-root").arg(scratch.join("exec"));
-    command.arg("--catalogue").arg(catalogue);
+    if let Some(catalogue) = catalogue {
+        command.arg("--catalogue").arg(catalogue);
+    }
     command
         .arg("-H")
         .arg(format!("unix://{}", scratch.join("engine.sock").display()));

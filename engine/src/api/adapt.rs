@@ -1,7 +1,9 @@
 //! What requests of older clients mean today: the API changed, and each version keeps its old meaning.
 
+use serde_json::{Value, json};
+
 use super::error::ApiError;
-use super::types::{CreateContainer, HostConfig};
+use super::types::{CreateContainer, HostConfig, ImageSummary};
 use super::version::ApiVersion;
 
 /// Brings a request for a container to the newest version.
@@ -31,7 +33,10 @@ pub(crate) fn create(request: &mut CreateContainer, version: ApiVersion) -> Resu
         if before(42) {
             // Older versions did not look whether the options go with the type.
             mount.bind_options = mount.bind_options.take().filter(|_| mount.kind == "bind");
-            mount.volume_options = mount.volume_options.take().filter(|_| mount.kind == "volume");
+            mount.volume_options = mount
+                .volume_options
+                .take()
+                .filter(|_| mount.kind == "volume");
             mount.tmpfs_options = mount.tmpfs_options.take().filter(|_| mount.kind == "tmpfs");
         }
         if let Some(bind) = &mut mount.bind_options {
@@ -63,6 +68,25 @@ pub(crate) fn update(wanted: &mut HostConfig, version: ApiVersion) {
     if version >= ApiVersion::new(1, 42) {
         wanted.kernel_memory = 0;
     }
+}
+
+/// Tells images as older versions did: what has no name is called `<none>`, and the size is told twice.
+pub(crate) fn images(images: Vec<ImageSummary>, version: ApiVersion) -> Value {
+    let mut told = serde_json::to_value(images).expect("answers are plain data");
+    for image in told.as_array_mut().into_iter().flatten() {
+        if version < ApiVersion::new(1, 44) {
+            image["VirtualSize"] = image["Size"].clone();
+        }
+        let nameless = |list: &Value| list.as_array().is_none_or(Vec::is_empty);
+        if version < ApiVersion::new(1, 43)
+            && nameless(&image["RepoTags"])
+            && nameless(&image["RepoDigests"])
+        {
+            image["RepoTags"] = json!(["<none>:<none>"]);
+            image["RepoDigests"] = json!(["<none>@<none>"]);
+        }
+    }
+    told
 }
 
 #[cfg(test)]

@@ -87,8 +87,9 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
             format!("invalid JSON: {error}")
         })
     })?;
-    types::from_value(json)
-        .map_err(|error| ApiError::bad_request(format!("invalid JSON: json: cannot unmarshal: {error}")))
+    types::from_value(json).map_err(|error| {
+        ApiError::bad_request(format!("invalid JSON: json: cannot unmarshal: {error}"))
+    })
 }
 
 /// One JSON document per line, as it comes.

@@ -24,7 +24,11 @@ pub(crate) enum Typed {
 impl DetachKeys {
     /// Reads `ctrl-p,ctrl-q`; nothing means these.
     pub(crate) fn parse(text: &str) -> Result<Self, BadKeys> {
-        let text = if text.is_empty() { "ctrl-p,ctrl-q" } else { text };
+        let text = if text.is_empty() {
+            "ctrl-p,ctrl-q"
+        } else {
+            text
+        };
         let keys: Option<Vec<u8>> = text.split(',').map(key).collect();
         let keys = keys.ok_or_else(|| BadKeys(text.to_owned()))?;
         Ok(Self { keys, matched: 0 })

@@ -19,4 +19,5 @@ mod serve;
 mod version;
 mod websocket;
 
+pub use routes::table;
 pub use serve::{ServeError, run};

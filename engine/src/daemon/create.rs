@@ -15,6 +15,9 @@ use super::container::{Container, ContainerRecord, State};
 use super::sysinfo::{Offer, SysInfo};
 use super::{Daemon, DaemonError, admit, names};
 
+/// What Docker calls the runtime of a container that asks for none; here it is our own.
+pub(super) const DEFAULT_RUNTIME: &str = "runc";
+
 impl Daemon {
     /// Creates a container.
     pub async fn create(
@@ -291,7 +294,7 @@ fn fill(host: &mut HostConfig, info: &SysInfo) {
     default(&mut host.cgroupns_mode, "private");
     default(&mut host.restart_policy.name, "no");
     default(&mut host.log_config.kind, "json-file");
-    default(&mut host.runtime, "quai");
+    default(&mut host.runtime, DEFAULT_RUNTIME);
     if host.shm_size == 0 {
         host.shm_size = 64 << 20;
     }
@@ -328,7 +331,8 @@ fn check(host: &HostConfig) -> Result<Vec<String>, DaemonError> {
     }
     if !host.storage_opt.is_empty() {
         return Err(DaemonError::Refused(
-            "--storage-opt is supported only for overlay over xfs with 'pquota' mount option".into(),
+            "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
+                .into(),
         ));
     }
     if !matches!(host.runtime.as_str(), "" | "quai" | "runc") {

@@ -12,9 +12,7 @@ use kernel::tree::{self, Tree};
 use crate::api::types::{FilesystemChange, PathStat};
 use crate::runtime::mounts::mount_root;
 use crate::runtime::request::{Access, Root, Writable};
-use crate::store::{
-    OverlayPlan, Packed, UnpackError, Whiteouts, pack, pack_entry, unpack_into,
-};
+use crate::store::{OverlayPlan, Packed, UnpackError, Whiteouts, pack, pack_entry, unpack_into};
 
 use super::container::ContainerRecord;
 use super::init_layer::shown;
@@ -56,9 +54,10 @@ impl Daemon {
     /// Refuses to write where the container itself may not.
     fn check_writable(record: &ContainerRecord, path: &str) -> Result<(), DaemonError> {
         let clean = tree::clean(Path::new(path));
-        let below = record.mounts.iter().filter(|mount| {
-            clean.starts_with(tree::clean(Path::new(&mount.destination)))
-        });
+        let below = record
+            .mounts
+            .iter()
+            .filter(|mount| clean.starts_with(tree::clean(Path::new(&mount.destination))));
         let forbidden = |text: &str| Err(DaemonError::Forbidden(text.into()));
         match below.max_by_key(|mount| mount.destination.len()) {
             Some(mount) if !mount.rw => forbidden("mounted volume is marked read-only"),

@@ -143,7 +143,11 @@ impl Daemon {
         } else {
             "volume"
         };
-        let config = |why: String| wrong(&format!(": invalid mount config for type \"{kind}\": {why}"));
+        let config = |why: String| {
+            wrong(&format!(
+                ": invalid mount config for type \"{kind}\": {why}"
+            ))
+        };
         let mode = Mode::parse(mode)?;
         let target = mount_target(target).map_err(|error| config(error.to_string()))?;
         if kind == "bind" {
@@ -322,7 +326,10 @@ mod tests {
     fn modes_have_words() {
         let mode = Mode::parse("ro,z,nocopy").unwrap();
         assert!(mode.read_only && mode.no_copy);
-        assert_eq!(Mode::parse("rw,rslave").unwrap().propagation, Some("rslave"));
+        assert_eq!(
+            Mode::parse("rw,rslave").unwrap().propagation,
+            Some("rslave")
+        );
         let refused = Mode::parse("foo").unwrap_err().to_string();
         assert_eq!(refused, "invalid mode: foo");
     }

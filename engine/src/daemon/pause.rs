@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::api::types::{ContainerUpdated, HostConfig, RestartPolicy};
 use crate::runtime::cgroups;
 
-use super::container::{Container, State, not_running};
 use super::admit::{self, Occasion};
+use super::container::{Container, State, not_running};
 use super::sysinfo::SysInfo;
 use super::{Daemon, DaemonError, wish};
 
@@ -122,16 +122,24 @@ impl Daemon {
 /// What the request names must go with what is there already.
 fn consistent(host: &HostConfig, wanted: &HostConfig) -> Result<(), &'static str> {
     if wanted.cpu_period != 0 && host.nano_cpus != 0 {
-        return Err("Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set");
+        return Err(
+            "Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set",
+        );
     }
     if wanted.cpu_quota != 0 && host.nano_cpus != 0 {
-        return Err("Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set");
+        return Err(
+            "Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set",
+        );
     }
     if wanted.nano_cpus != 0 && host.cpu_period != 0 {
-        return Err("Conflicting options: NanoCPUs cannot be updated as CPU Period has already been set");
+        return Err(
+            "Conflicting options: NanoCPUs cannot be updated as CPU Period has already been set",
+        );
     }
     if wanted.nano_cpus != 0 && host.cpu_quota != 0 {
-        return Err("Conflicting options: NanoCPUs cannot be updated as CPU Quota has already been set");
+        return Err(
+            "Conflicting options: NanoCPUs cannot be updated as CPU Quota has already been set",
+        );
     }
     if wanted.memory != 0
         && wanted.memory_swap == 0

@@ -10,6 +10,7 @@ use crate::api::types::{
 };
 
 use super::container::State;
+use super::create::DEFAULT_RUNTIME;
 use super::inspect::Sizes;
 use super::sysinfo::{Offer, SysInfo};
 use super::{Daemon, DaemonError, Filters};
@@ -134,8 +135,10 @@ impl Daemon {
             name: read("/proc/sys/kernel/hostname").trim().to_owned(),
             labels: self.config.labels.clone(),
             server_version: env!("CARGO_PKG_VERSION").into(),
-            runtimes: [("quai".to_owned(), serde_json::json!({ "path": "quai" }))].into(),
-            default_runtime: "quai".into(),
+            runtimes: [DEFAULT_RUNTIME, "quai"]
+                .map(|name| (name.to_owned(), serde_json::json!({ "path": "quai" })))
+                .into(),
+            default_runtime: DEFAULT_RUNTIME.into(),
             swarm: serde_json::json!({
                 "NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": false, "Error": "",
                 "RemoteManagers": null,
@@ -186,6 +189,7 @@ impl Daemon {
                     .collect(),
                 volumes: daemon.volumes_with_usage()?,
                 build_cache: Vec::new(),
+                builder_size: None,
             })
         })
         .await
@@ -220,7 +224,9 @@ fn warnings(kernel: &SysInfo) -> Option<Vec<String>> {
         (Offer::Cpuset, "cpuset support"),
     ];
     let missing = wanted.iter().filter(|(offer, _)| !kernel.has(*offer));
-    let warnings: Vec<_> = missing.map(|(_, what)| format!("WARNING: No {what}")).collect();
+    let warnings: Vec<_> = missing
+        .map(|(_, what)| format!("WARNING: No {what}"))
+        .collect();
     (!warnings.is_empty()).then_some(warnings)
 }
 
@@ -230,13 +236,19 @@ pub fn event_matches(event: &Event, filters: &Filters) -> bool {
     let id = event.actor.id.as_str();
     let of_kind = |kind: &str| {
         filters.any(kind, |wanted| {
-            event.kind == kind && (id == wanted || name == Some(wanted) || id.starts_with(wanted.as_str()))
+            event.kind == kind
+                && (id == wanted || name == Some(wanted) || id.starts_with(wanted.as_str()))
         })
     };
     let bare = |text: &str| text.split([':', '@']).next().unwrap_or_default().to_owned();
     let image = filters.any("image", |wanted| {
         let of_image = (event.kind == "image").then_some(name).flatten();
-        let image = event.actor.attributes.get("image").map(String::as_str).or(of_image);
+        let image = event
+            .actor
+            .attributes
+            .get("image")
+            .map(String::as_str)
+            .or(of_image);
         (event.kind == "image" && id == wanted)
             || image.is_some_and(|image| image == wanted || bare(image) == *wanted)
     });
@@ -249,9 +261,19 @@ pub fn event_matches(event: &Event, filters: &Filters) -> bool {
         })
         && filters.any("scope", |wanted| event.scope == *wanted)
         && filters.labels(&event.actor.attributes)
-        && ["container", "network", "volume", "plugin", "daemon", "service", "node", "secret", "config"]
-            .iter()
-            .all(|kind| of_kind(kind))
+        && [
+            "container",
+            "network",
+            "volume",
+            "plugin",
+            "daemon",
+            "service",
+            "node",
+            "secret",
+            "config",
+        ]
+        .iter()
+        .all(|kind| of_kind(kind))
 }
 
 /// Filters of events; any other matches nothing.

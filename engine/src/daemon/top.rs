@@ -25,23 +25,91 @@ struct Column {
 }
 
 const COLUMNS: [Column; 17] = [
-    Column { names: &["user", "euser", "uname"], title: "USER", value: |p| p.user.clone() },
-    Column { names: &["uid", "euid"], title: "UID", value: |p| p.uid.clone() },
-    Column { names: &["pid", "tgid"], title: "PID", value: |p| p.pid.clone() },
-    Column { names: &["ppid"], title: "PPID", value: |p| p.parent.clone() },
-    Column { names: &["c"], title: "C", value: |p| format!("{:.0}", p.cpu()) },
-    Column { names: &["%cpu", "pcpu"], title: "%CPU", value: |p| format!("{:.1}", p.cpu()) },
-    Column { names: &["%mem", "pmem"], title: "%MEM", value: |p| format!("{:.1}", p.memory()) },
-    Column { names: &["vsz", "vsize"], title: "VSZ", value: |p| p.virtual_kib.to_string() },
-    Column { names: &["rss", "rssize"], title: "RSS", value: |p| p.resident_kib.to_string() },
-    Column { names: &["tty", "tt", "tname"], title: "TTY", value: |p| p.tty().to_owned() },
-    Column { names: &["stat"], title: "STAT", value: |p| p.stat() },
-    Column { names: &["s", "state"], title: "S", value: |p| p.state.clone() },
-    Column { names: &["stime", "start_time"], title: "STIME", value: |p| p.since("%H:%M") },
-    Column { names: &["start", "lstart"], title: "STARTED", value: |p| p.since("%H:%M:%S") },
-    Column { names: &["time", "cputime"], title: "TIME", value: |p| p.time() },
-    Column { names: &["comm", "ucmd", "ucomm"], title: "COMMAND", value: |p| p.name.clone() },
-    Column { names: &["args", "cmd", "command"], title: "CMD", value: |p| p.command.clone() },
+    Column {
+        names: &["user", "euser", "uname"],
+        title: "USER",
+        value: |p| p.user.clone(),
+    },
+    Column {
+        names: &["uid", "euid"],
+        title: "UID",
+        value: |p| p.uid.clone(),
+    },
+    Column {
+        names: &["pid", "tgid"],
+        title: "PID",
+        value: |p| p.pid.clone(),
+    },
+    Column {
+        names: &["ppid"],
+        title: "PPID",
+        value: |p| p.parent.clone(),
+    },
+    Column {
+        names: &["c"],
+        title: "C",
+        value: |p| format!("{:.0}", p.cpu()),
+    },
+    Column {
+        names: &["%cpu", "pcpu"],
+        title: "%CPU",
+        value: |p| format!("{:.1}", p.cpu()),
+    },
+    Column {
+        names: &["%mem", "pmem"],
+        title: "%MEM",
+        value: |p| format!("{:.1}", p.memory()),
+    },
+    Column {
+        names: &["vsz", "vsize"],
+        title: "VSZ",
+        value: |p| p.virtual_kib.to_string(),
+    },
+    Column {
+        names: &["rss", "rssize"],
+        title: "RSS",
+        value: |p| p.resident_kib.to_string(),
+    },
+    Column {
+        names: &["tty", "tt", "tname"],
+        title: "TTY",
+        value: |p| p.tty().to_owned(),
+    },
+    Column {
+        names: &["stat"],
+        title: "STAT",
+        value: |p| p.stat(),
+    },
+    Column {
+        names: &["s", "state"],
+        title: "S",
+        value: |p| p.state.clone(),
+    },
+    Column {
+        names: &["stime", "start_time"],
+        title: "STIME",
+        value: |p| p.since("%H:%M"),
+    },
+    Column {
+        names: &["start", "lstart"],
+        title: "STARTED",
+        value: |p| p.since("%H:%M:%S"),
+    },
+    Column {
+        names: &["time", "cputime"],
+        title: "TIME",
+        value: |p| p.time(),
+    },
+    Column {
+        names: &["comm", "ucmd", "ucomm"],
+        title: "COMMAND",
+        value: |p| p.name.clone(),
+    },
+    Column {
+        names: &["args", "cmd", "command"],
+        title: "CMD",
+        value: |p| p.command.clone(),
+    },
 ];
 
 impl Daemon {
@@ -99,7 +167,12 @@ fn columns(arguments: &str) -> Result<Chosen, DaemonError> {
             chosen.extend(named(text)?);
             // In this layout the time has no hours.
             chosen[9].1 = |process| process.short_time();
-        } else if flags.ends_with('o') && flags.trim_end_matches('o').chars().all(|c| "eAax".contains(c)) {
+        } else if flags.ends_with('o')
+            && flags
+                .trim_end_matches('o')
+                .chars()
+                .all(|c| "eAax".contains(c))
+        {
             let list = words.next().unwrap_or_default();
             chosen.extend(named(list)?);
         } else if let Some(list) = word.strip_prefix("-o").filter(|list| !list.is_empty()) {
@@ -124,7 +197,9 @@ fn columns(arguments: &str) -> Result<Chosen, DaemonError> {
 /// `pid,comm=NAME`.
 fn named(list: &str) -> Result<Chosen, DaemonError> {
     let one = |word: &str| {
-        let (name, title) = word.split_once('=').map_or((word, None), |(n, t)| (n, Some(t)));
+        let (name, title) = word
+            .split_once('=')
+            .map_or((word, None), |(n, t)| (n, Some(t)));
         let column = COLUMNS.iter().find(|column| column.names.contains(&name));
         let column = column.ok_or_else(|| {
             DaemonError::Refused(format!(
@@ -196,7 +271,11 @@ impl Process {
                 .and_then(|number| number.parse().ok())
                 .unwrap_or(0)
         };
-        let uid = line("Uid:").split_whitespace().nth(1).unwrap_or("?").to_owned();
+        let uid = line("Uid:")
+            .split_whitespace()
+            .nth(1)
+            .unwrap_or("?")
+            .to_owned();
         let command = std::fs::read(format!("/proc/{number}/cmdline")).ok()?;
         let command = String::from_utf8_lossy(&command)
             .trim_end_matches('\0')
@@ -236,7 +315,10 @@ impl Process {
     #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
     fn memory(&self) -> f64 {
         let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let total = text.lines().next().and_then(|line| line.split_whitespace().nth(1));
+        let total = text
+            .lines()
+            .next()
+            .and_then(|line| line.split_whitespace().nth(1));
         let total: u64 = total.and_then(|text| text.parse().ok()).unwrap_or(1);
         100.0 * self.resident_kib as f64 / total.max(1) as f64
     }
@@ -251,7 +333,11 @@ impl Process {
             (self.threads > 1, "l"),
             (self.has_terminal && self.foreground, "+"),
         ];
-        let more: String = more.iter().filter(|(is, _)| *is).map(|(_, letter)| *letter).collect();
+        let more: String = more
+            .iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, letter)| *letter)
+            .collect();
         self.state.clone() + &more
     }
 
@@ -265,7 +351,12 @@ impl Process {
 
     fn time(&self) -> String {
         let seconds = self.ticks / TICKS;
-        format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+        format!(
+            "{:02}:{:02}:{:02}",
+            seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        )
     }
 
     fn short_time(&self) -> String {
@@ -292,7 +383,10 @@ fn machine_pid(pid: i32) -> String {
 /// Whole seconds since the start of the host.
 fn uptime() -> u64 {
     let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
-    text.split(['.', ' ']).next().and_then(|text| text.parse().ok()).unwrap_or(0)
+    text.split(['.', ' '])
+        .next()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -301,16 +395,26 @@ mod tests {
 
     #[track_caller]
     fn check(arguments: &str, titles: &[&str]) {
-        let found: Vec<_> = columns(arguments).unwrap().into_iter().map(|(t, _)| t).collect();
+        let found: Vec<_> = columns(arguments)
+            .unwrap()
+            .into_iter()
+            .map(|(t, _)| t)
+            .collect();
         assert_eq!(found, titles, "{arguments}");
     }
 
     #[test]
     fn arguments_of_ps_choose_columns() {
-        check("-ef", &["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]);
+        check(
+            "-ef",
+            &["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"],
+        );
         check(
             "aux",
-            &["USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME", "COMMAND"],
+            &[
+                "USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME",
+                "COMMAND",
+            ],
         );
         check("-o pid,comm", &["PID", "COMMAND"]);
         check("-eo pid,args=WHAT", &["PID", "WHAT"]);

@@ -44,7 +44,10 @@ pub(crate) fn check(options: &BTreeMap<String, String>) -> Result<(), String> {
 /// What options mount.
 pub(crate) fn mounted(options: &BTreeMap<String, String>) -> Option<Mounted> {
     let get = |key: &str| options.get(key).map(String::as_str).unwrap_or_default();
-    let words: Vec<&str> = get("o").split(',').filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = get("o")
+        .split(',')
+        .filter(|word| !word.is_empty())
+        .collect();
     let binds = words.iter().any(|word| matches!(*word, "bind" | "rbind"));
     match get("type") {
         "tmpfs" => Some(Mounted::Tmpfs(words.join(","))),
@@ -61,7 +64,9 @@ mod tests {
 
     #[track_caller]
     fn checked(pairs: &[(&str, &str)], expected: Result<(), &str>) {
-        let options = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let options = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         let found = check(&options.collect());
         assert_eq!(found, expected.map_err(str::to_owned));
     }
@@ -70,9 +75,18 @@ mod tests {
     fn options_need_each_other() {
         checked(&[], Ok(()));
         checked(&[("x", "y")], Err("invalid option: \"x\""));
-        checked(&[("type", "tmpfs")], Err("missing required option: \"device\""));
-        checked(&[("type", "tmpfs"), ("device", "tmpfs"), ("o", "size=1m")], Ok(()));
-        checked(&[("type", "none"), ("device", "/srv"), ("o", "bind")], Ok(()));
+        checked(
+            &[("type", "tmpfs")],
+            Err("missing required option: \"device\""),
+        );
+        checked(
+            &[("type", "tmpfs"), ("device", "tmpfs"), ("o", "size=1m")],
+            Ok(()),
+        );
+        checked(
+            &[("type", "none"), ("device", "/srv"), ("o", "bind")],
+            Ok(()),
+        );
         checked(
             &[("type", "nfs"), ("device", ":/x")],
             Err("the type \"nfs\" is not supported by this engine: use tmpfs, or none with o=bind"),

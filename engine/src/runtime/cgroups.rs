@@ -173,8 +173,12 @@ fn cpu_each(group: &Cgroup) -> Vec<u64> {
     if group.version("cpuacct") != Some(Version::V1) {
         return Vec::new();
     }
-    let text = group.read("cpuacct", "cpuacct.usage_percpu").unwrap_or_default();
-    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+    let text = group
+        .read("cpuacct", "cpuacct.usage_percpu")
+        .unwrap_or_default();
+    text.split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect()
 }
 
 fn throttling(group: &Cgroup) -> [u64; 3] {

@@ -230,12 +230,6 @@ fn names(client: &Client) {
         );
         assert_eq!(answer.status, 400, "{name}");
     }
-    let wish = json!({ "Image": "busybox", "HostConfig": { "DeviceRequests": [{ "Count": 1 }] } });
-    assert_eq!(
-        client.post("/containers/create", &wish).status,
-        501,
-        "what is not supported is refused"
-    );
     client.delete("/containers/taken");
 }
 

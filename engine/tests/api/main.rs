@@ -9,8 +9,11 @@
 
 mod cases;
 mod client;
+mod hostile;
 mod networks;
 mod place;
+mod random;
+mod routes;
 
 use std::process::ExitCode;
 
@@ -35,7 +38,12 @@ fn main() -> ExitCode {
     let client = place.start_engine();
     let filter = words.iter().find(|word| !word.starts_with('-'));
     let (mut passed, mut failed) = (0, 0);
-    for (name, case) in cases::CASES.into_iter().chain(networks::CASES) {
+    let all = cases::CASES
+        .into_iter()
+        .chain(networks::CASES)
+        .chain(routes::CASES)
+        .chain(hostile::CASES);
+    for (name, case) in all {
         if filter.is_some_and(|filter| !name.contains(filter.as_str())) {
             continue;
         }

@@ -36,7 +36,7 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/grpc", post(no_session))
 }
 
-async fn no_manager() -> ApiError {
+pub(super) async fn no_manager() -> ApiError {
     ApiError::unavailable(
         "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to \
          swarm and try again.",

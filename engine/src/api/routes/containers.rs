@@ -17,7 +17,9 @@ use crate::api::peer::Peer;
 use crate::api::query::Query;
 use crate::api::types::{ContainerConfig, CreateContainer, HostConfig};
 use crate::api::version::ApiVersion;
-use crate::daemon::{Daemon, Filters, LIST_FILTERS, ListOptions, RemoveOptions, Sizes, WaitCondition};
+use crate::daemon::{
+    Daemon, Filters, LIST_FILTERS, ListOptions, RemoveOptions, Sizes, WaitCondition,
+};
 
 use super::Shared;
 
@@ -54,8 +56,13 @@ pub(super) async fn create(
         ));
     }
     adapt::create(&mut request, version)?;
-    if let Some(platform) = query.get("platform").filter(|_| version >= ApiVersion::new(1, 41)) {
-        daemon.check_platform(&request.config.image, platform).await?;
+    if let Some(platform) = query
+        .get("platform")
+        .filter(|_| version >= ApiVersion::new(1, 41))
+    {
+        daemon
+            .check_platform(&request.config.image, platform)
+            .await?;
     }
     let name = query.get("name").map(str::to_owned);
     Ok((

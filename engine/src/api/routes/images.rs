@@ -6,17 +6,24 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 
+use crate::api::adapt;
 use crate::api::body::json_lines;
 use crate::api::error::ApiError;
 use crate::api::query::Query;
 use crate::api::types::{ErrorDetail, Progress};
+use crate::api::version::ApiVersion;
 use crate::daemon::{DaemonError, Filters, Force, IMAGE_FILTERS};
 
 use super::Shared;
 
-pub(super) async fn list(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {
+pub(super) async fn list(
+    State(daemon): Shared,
+    query: Query,
+    version: ApiVersion,
+) -> Result<Response, ApiError> {
     let filters = Filters::parse(query.get("filters"), &IMAGE_FILTERS)?;
-    Ok(Json(daemon.list_images(filters).await?).into_response())
+    let images = daemon.list_images(filters).await?;
+    Ok(Json(adapt::images(images, version)).into_response())
 }
 
 pub(super) async fn prune(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {

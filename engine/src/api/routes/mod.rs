@@ -10,6 +10,7 @@ mod networks;
 mod registry;
 mod streams;
 mod system;
+pub mod table;
 mod volumes;
 
 use std::sync::Arc;
@@ -53,10 +54,7 @@ pub(crate) fn router(daemon: Arc<Daemon>) -> Router {
         .route("/containers/{id}/stats", get(containers::stats))
         .route("/containers/{id}/wait", post(containers::wait))
         .route("/containers/{id}/attach", post(streams::attach))
-        .route(
-            "/containers/{id}/attach/ws",
-            get(streams::attach_websocket),
-        )
+        .route("/containers/{id}/attach/ws", get(streams::attach_websocket))
         .route("/containers/{id}/logs", get(streams::logs))
         .route("/containers/{id}/exec", post(exec::create))
         .route("/containers/{id}/changes", get(files::changes))
@@ -96,7 +94,9 @@ pub(crate) fn router(daemon: Arc<Daemon>) -> Router {
         .route("/volumes/prune", post(volumes::prune))
         .route(
             "/volumes/{name}",
-            get(volumes::inspect).delete(volumes::remove),
+            get(volumes::inspect)
+                .delete(volumes::remove)
+                .put(absent::no_manager),
         );
     system
         .merge(containers)

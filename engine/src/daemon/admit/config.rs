@@ -20,7 +20,7 @@ pub(crate) fn config(config: &ContainerConfig) -> Result<(), DaemonError> {
 }
 
 /// Every variable has a name.
-pub(crate) fn variables(env: &[String]) -> Result<(), DaemonError> {
+fn variables(env: &[String]) -> Result<(), DaemonError> {
     match env
         .iter()
         .find(|variable| variable.is_empty() || variable.starts_with('='))

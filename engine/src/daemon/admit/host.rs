@@ -14,6 +14,13 @@ pub(crate) fn host(
     windows_only(host)?;
     super::security::security(host)?;
     ports(host)?;
+    mac_address(&config.mac_address).map_err(|why| {
+        let network = match host.network_mode.as_str() {
+            "" | "default" => "bridge",
+            network => network,
+        };
+        invalid(format!("invalid config for network {network}: {why}"))
+    })?;
     if host.shm_size < 0 {
         return Err(invalid("SHM size can not be less than 0"));
     }
@@ -166,7 +173,7 @@ fn is_port(text: &str) -> bool {
 }
 
 /// Six bytes in hexadecimal, separated by colons.
-pub(crate) fn mac_address(text: &str) -> Result<(), DaemonError> {
+fn mac_address(text: &str) -> Result<(), DaemonError> {
     let parts: Vec<&str> = text.split(':').collect();
     let good = parts.len() == 6
         && parts
@@ -225,7 +232,11 @@ mod tests {
     #[test]
     fn ports_are_numbers() {
         use serde_json::json;
-        check(json!({"PortBindings": {"80/tcp": [{"HostPort": "8000-8010"}]}}), "", "");
+        check(
+            json!({"PortBindings": {"80/tcp": [{"HostPort": "8000-8010"}]}}),
+            "",
+            "",
+        );
         check(
             json!({"PortBindings": {"99999": [{}]}}),
             "",

@@ -55,7 +55,10 @@ fn memory(
         return Err(refused("Minimum memory limit allowed is 6MB"));
     }
     if host.memory > 0 && !info.has(Offer::Memory) {
-        warnings.push(discarded("memory limit capabilities", "Limitation discarded"));
+        warnings.push(discarded(
+            "memory limit capabilities",
+            "Limitation discarded",
+        ));
         (host.memory, host.memory_swap) = (0, -1);
     }
     if host.memory > 0 && host.memory_swap != -1 && !info.has(Offer::Swap) {
@@ -185,7 +188,9 @@ fn processor(
         ));
     }
     let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let most = i64::try_from(count).unwrap_or(i64::MAX).saturating_mul(1_000_000_000);
+    let most = i64::try_from(count)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(1_000_000_000);
     if host.nano_cpus < 0 || host.nano_cpus > most {
         return Err(refused(format!(
             "Range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available"
@@ -207,7 +212,9 @@ fn processor(
         ));
     }
     if (1..1000).contains(&host.cpu_quota) {
-        return Err(refused("CPU cfs quota can not be less than 1ms (i.e. 1000)"));
+        return Err(refused(
+            "CPU cfs quota can not be less than 1ms (i.e. 1000)",
+        ));
     }
     if host.cpu_percent > 0 {
         warnings.push("linux does not support CPU percent. Percent discarded.".into());
@@ -339,7 +346,13 @@ mod tests {
     #[test]
     fn what_is_out_of_range_is_refused() {
         use serde_json::json;
-        let all = [Offer::Memory, Offer::Swap, Offer::Swappiness, Offer::CpuCfs, Offer::Cpuset];
+        let all = [
+            Offer::Memory,
+            Offer::Swap,
+            Offer::Swappiness,
+            Offer::CpuCfs,
+            Offer::Cpuset,
+        ];
         let cases = [
             (json!({"Memory": 1}), "Minimum memory limit allowed is 6MB"),
             (
@@ -378,7 +391,9 @@ mod tests {
         check(
             json!({"BlkioWeight": 500}),
             &[],
-            Ok(&["Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded."]),
+            Ok(&[
+                "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.",
+            ]),
         );
         check(
             json!({"OomKillDisable": true, "Memory": 8 * MIB}),
@@ -388,8 +403,10 @@ mod tests {
         check(
             json!({"Memory": 8 * MIB}),
             &[Offer::Memory],
-            Ok(&["Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited \
-                 without swap."]),
+            Ok(&[
+                "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited \
+                 without swap.",
+            ]),
         );
     }
 

@@ -9,7 +9,7 @@ mod limits;
 mod mounts;
 mod security;
 
-pub(crate) use config::{config, variables};
-pub(crate) use host::{host, mac_address};
+pub(crate) use config::config;
+pub(crate) use host::host;
 pub(crate) use limits::{Occasion, limits};
 pub(crate) use mounts::{mount_target, mounts};

@@ -40,9 +40,7 @@ fn mount(mount: &MountRequest) -> Result<(), DaemonError> {
     }
     mount_target(&mount.target).map_err(|error| wrong(error.to_string()))?;
     match kind {
-        "bind" if mount.source.is_empty() => {
-            Err(wrong("field Source must not be empty".into()))
-        }
+        "bind" if mount.source.is_empty() => Err(wrong("field Source must not be empty".into())),
         "bind" if !mount.source.starts_with('/') => Err(wrong(format!(
             "invalid mount path: '{}' mount path must be absolute",
             mount.source
