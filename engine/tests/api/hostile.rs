@@ -245,7 +245,7 @@ fn vanishing(client: &Client) {
         streams.push(client.hijack(&attach));
         let exec = client.post(
             &format!("/containers/{id}/exec"),
-            &json!({ "Cmd": ["sleep", "600"], "AttachStdout": true }),
+            &json!({ "Cmd": ["cat"], "AttachStdin": true, "AttachStdout": true }),
         );
         let exec = exec.json()["Id"].as_str().unwrap().to_owned();
         streams.push(client.hijack(&format!("/exec/{exec}/start")));
@@ -269,8 +269,9 @@ fn vanishing(client: &Client) {
     while descriptors() > before + 2 {
         assert!(
             Instant::now() < until,
-            "{} descriptors were {before}",
-            descriptors()
+            "{} descriptors were {before}; execs that still run: {}",
+            descriptors(),
+            client.get(&format!("/containers/{id}/json")).json()["ExecIDs"]
         );
         std::thread::sleep(Duration::from_millis(100));
     }

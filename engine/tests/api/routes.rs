@@ -22,8 +22,10 @@ fn all(client: &Client) {
             "/events",
             "/images/load",
             "/build",
+            "/build/cancel",
             "/auth",
             "/images/search",
+            "/distribution/{name}/json",
         ];
         if lasting.contains(&route.path) || route.path.ends_with("/prune") {
             continue;

@@ -20,7 +20,8 @@ pub struct CreateExec {
     pub attach_stderr: bool,
     /// Attach the standard output.
     pub attach_stdout: bool,
-    /// Keys that leave the container running.
+    /// Keys that leave the container running. Go does not mind the case of a name, and docker-py relies on it here.
+    #[serde(alias = "detachKeys")]
     pub detach_keys: String,
     /// `NAME=value`.
     pub env: Vec<String>,
