@@ -311,8 +311,6 @@ fn fill(host: &mut HostConfig, info: &SysInfo) {
 fn check(host: &HostConfig) -> Result<Vec<String>, DaemonError> {
     let unsupported = [
         ("--cgroup-parent", !host.cgroup_parent.is_empty()),
-        ("--cpu-rt-period", host.cpu_realtime_period != 0),
-        ("--cpu-rt-runtime", host.cpu_realtime_runtime != 0),
     ];
     if let Some((flag, _)) = unsupported.iter().find(|(_, asked)| *asked) {
         return Err(DaemonError::Unsupported((*flag).to_owned()));

@@ -16,6 +16,7 @@ mod admit;
 mod sysinfo;
 
 mod attach;
+mod block_devices;
 mod container;
 mod create;
 mod exec;

@@ -82,7 +82,10 @@ impl Daemon {
             namespaces: self.namespaces(host)?,
             mounts,
             shm_size: u64::try_from(host.shm_size).unwrap_or(0),
-            resources: resources(host),
+            resources: Resources {
+                rare: self.block_limits(host)?,
+                ..resources(host)
+            },
             devices: devices(host),
             sysctls: host.sysctls.clone(),
             masked_paths: host.masked_paths.clone(),
@@ -275,7 +278,8 @@ pub(crate) fn security(host: &HostConfig) -> Result<(SeccompSpec, bool), DaemonE
                 })?;
                 seccomp = SeccompSpec::Profile(profile.to_owned());
             }
-            ("apparmor", _) | ("label", "disable") => {}
+            // Labels are SELinux's; without it they mean nothing, as in Docker.
+            ("apparmor" | "label", _) => {}
             _ => return Err(DaemonError::Unsupported(format!("--security-opt {option}"))),
         }
     }
@@ -378,6 +382,9 @@ pub(crate) fn resources(host: &HostConfig) -> Resources {
         pids_limit: host.pids_limit.filter(|limit| *limit != 0),
         blkio_weight: (host.blkio_weight != 0).then_some(host.blkio_weight),
         device_rules: host.device_cgroup_rules.clone().unwrap_or_default(),
+        kernel_memory_tcp: set(host.kernel_memory_tcp),
+        cpu_rt_period: unsigned(host.cpu_realtime_period),
+        cpu_rt_runtime: set(host.cpu_realtime_runtime),
         ..Resources::default()
     }
 }

@@ -160,7 +160,8 @@ fn ports(host: &HostConfig) -> Result<(), DaemonError> {
                 .host_port
                 .split_once('-')
                 .unwrap_or((&binding.host_port, &binding.host_port));
-            if !binding.host_port.is_empty() && !(is_port(first) && is_port(last)) {
+            let range = is_port(first) && is_port(last);
+            if !binding.host_port.is_empty() && !range {
                 return Err(bad(&binding.host_port));
             }
         }
