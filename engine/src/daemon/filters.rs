@@ -56,6 +56,16 @@ impl Filters {
         self.0.contains_key(key)
     }
 
+    /// The same with one more alternative.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        self.0
+            .entry(key.to_owned())
+            .or_default()
+            .push(value.to_owned());
+        self
+    }
+
     /// The keys that are filtered.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)

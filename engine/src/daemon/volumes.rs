@@ -286,7 +286,7 @@ impl Daemon {
             }
             daemon.tell_volume("prune", "", &[("reclaimed", &bytes.to_string())]);
             Ok(PruneReport {
-                volumes_deleted: (!deleted.is_empty()).then_some(deleted),
+                volumes_deleted: Some(deleted),
                 space_reclaimed: bytes,
                 ..PruneReport::default()
             })

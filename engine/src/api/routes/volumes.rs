@@ -9,6 +9,7 @@ use crate::api::body::JsonBody;
 use crate::api::error::ApiError;
 use crate::api::query::Query;
 use crate::api::types::CreateVolume;
+use crate::api::version::ApiVersion;
 use crate::daemon::{Filters, Force};
 
 use super::Shared;
@@ -53,7 +54,15 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn prune(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {
-    let filters = Filters::parse(query.get("filters"), &["all", "label", "label!"])?;
+/// Until 1.42 named volumes were removed as well.
+pub(super) async fn prune(
+    State(daemon): Shared,
+    query: Query,
+    version: ApiVersion,
+) -> Result<Response, ApiError> {
+    let mut filters = Filters::parse(query.get("filters"), &["all", "label", "label!"])?;
+    if version < ApiVersion::new(1, 42) {
+        filters = filters.with("all", "true");
+    }
     Ok(Json(daemon.prune_volumes(filters).await?).into_response())
 }

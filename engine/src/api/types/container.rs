@@ -315,15 +315,6 @@ pub struct NetworkSettings {
     /// Of the default bridge.
     pub gateway: String,
     /// Of the default bridge.
-    #[serde(rename = "GlobalIPv6Address")]
-    pub global_ipv6_address: String,
-    /// Of the default bridge.
-    #[serde(rename = "GlobalIPv6PrefixLen")]
-    pub global_ipv6_prefix_len: u8,
-    /// Of the default bridge.
-    #[serde(rename = "IPv6Gateway")]
-    pub ipv6_gateway: String,
-    /// Of the default bridge.
     #[serde(rename = "IPAddress")]
     pub ip_address: String,
     /// Of the default bridge.
