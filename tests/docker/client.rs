@@ -36,7 +36,9 @@ impl Docker {
         let program = std::env::split_paths(&path)
             .map(|dir| dir.join("docker"))
             .find(|program| is_real(program))
-            .ok_or("no real docker client of version 26 or later is on the PATH (package docker-cli)")?;
+            .ok_or(
+                "no real docker client of version 26 or later is on the PATH (package docker-cli)",
+            )?;
         let busybox = BUSYBOX
             .iter()
             .find(|path| std::path::Path::new(path).exists())

@@ -309,9 +309,7 @@ fn fill(host: &mut HostConfig, info: &SysInfo) {
 
 /// Refuses what this engine cannot do, rather than forgetting it.
 fn check(host: &HostConfig) -> Result<Vec<String>, DaemonError> {
-    let unsupported = [
-        ("--cgroup-parent", !host.cgroup_parent.is_empty()),
-    ];
+    let unsupported = [("--cgroup-parent", !host.cgroup_parent.is_empty())];
     if let Some((flag, _)) = unsupported.iter().find(|(_, asked)| *asked) {
         return Err(DaemonError::Unsupported((*flag).to_owned()));
     }
