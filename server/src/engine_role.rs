@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::Parser;
 use engine::daemon::{Config, EngineArgs};
@@ -19,17 +20,38 @@ pub(crate) fn run(words: Vec<OsString>) -> ExitCode {
     }
 }
 
+/// Changes the level of the log; set once, when the log begins.
+static SET_LEVEL: OnceLock<Box<dyn Fn(&str) + Send + Sync>> = OnceLock::new();
+
+fn set_level(level: &str) {
+    if let Some(set) = SET_LEVEL.get() {
+        set(level);
+    }
+}
+
+fn filter(level: &str) -> EnvFilter {
+    EnvFilter::new(if level == "fatal" { "error" } else { level })
+}
+
 fn start(args: EngineArgs) -> anyhow::Result<()> {
-    let config = Config::resolve(args)?;
-    let level = if config.log_level == "fatal" {
-        "error"
-    } else {
-        &config.log_level
+    let mut config = Config::resolve(args)?;
+    if config.validate {
+        eprintln!("configuration OK");
+        return Ok(());
+    }
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter(&config.log_level))
+        .with_filter_reloading()
+        .with_writer(std::io::stderr);
+    let handle = log.reload_handle();
+    log.init();
+    let set = move |level: &str| {
+        if let Err(error) = handle.reload(filter(level)) {
+            tracing::warn!("the log keeps its level: {error}");
+        }
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(level))
-        .with_writer(std::io::stderr)
-        .init();
+    SET_LEVEL.get_or_init(|| Box::new(set));
+    config.on_log_level = Some(set_level);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -71,6 +71,12 @@ pub fn find(root: BorrowedFd<'_>, path: &Path, last: Last) -> Result<Option<Foun
     Ok(Some(Found { fd, stat }))
 }
 
+impl AsFd for Found {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
 impl Found {
     /// Its type.
     pub fn file_type(&self) -> FileType {

@@ -53,14 +53,28 @@ enum Listener {
     Tcp(TcpListener),
 }
 
-/// Serves until SIGTERM or SIGINT. Containers go on.
+/// Serves until SIGTERM or SIGINT; SIGHUP reads `daemon.json` again. Containers go on, unless the configuration says
+/// otherwise.
 pub async fn run(config: Config, mut ready: impl FnMut(&str)) -> Result<(), ServeError> {
     let mut listeners = Vec::new();
     for host in &config.hosts {
         listeners.push(listen(host).await?);
     }
+    let metrics = match &config.life.metrics_addr {
+        Some(address) => Some(listen(&Host::Tcp(address.clone())).await?),
+        None => None,
+    };
     let pidfile = config.pidfile.clone();
-    let daemon = Daemon::open(config).await?;
+    let daemon = match Daemon::open(config).await {
+        Ok(daemon) => daemon,
+        Err(error) => {
+            for (_, _, socket) in &listeners {
+                // Nobody will ever answer there.
+                drop(socket.as_ref().map(std::fs::remove_file));
+            }
+            return Err(error.into());
+        }
+    };
     if let Some(path) = &pidfile {
         std::fs::write(path, format!("{}\n", std::process::id())).map_err(|source| {
             ServeError::Pidfile {
@@ -68,6 +82,9 @@ pub async fn run(config: Config, mut ready: impl FnMut(&str)) -> Result<(), Serv
                 source,
             }
         })?;
+    }
+    if let Some((_, listener, _)) = metrics {
+        tokio::spawn(accept(listener, routes::metrics(Arc::clone(&daemon))));
     }
     let router = routes::router(Arc::clone(&daemon));
     let mut sockets = Vec::new();
@@ -78,10 +95,15 @@ pub async fn run(config: Config, mut ready: impl FnMut(&str)) -> Result<(), Serv
     }
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => daemon.reload(),
+        }
     }
+    daemon.end_with_containers().await;
     for path in sockets.iter().chain(&pidfile) {
         // Somebody else may have removed it already.
         let _ = std::fs::remove_file(path);

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use clap::Parser;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::config_network::{KEYS, NetworkArgs, NetworkConfig, NetworkFile};
+use super::config_life::{self, LifeArgs, LifeConfig, LifeFile};
+use super::config_network::{self, NetworkArgs, NetworkConfig, NetworkFile};
+use super::host::{BadHost, Host};
 
 /// Flags of `quai engine`.
 #[derive(Clone, Debug, Parser)]
@@ -48,14 +49,37 @@ pub struct EngineArgs {
     #[arg(long, short = 'p')]
     pidfile: Option<PathBuf>,
     /// debug, info, warn, error or fatal
-    #[arg(long, short = 'l', value_parser = ["debug", "info", "warn", "error", "fatal"])]
+    #[arg(long, short = 'l', value_parser = LEVELS)]
     log_level: Option<String>,
     /// Log everything
     #[arg(long, short = 'D')]
     debug: bool,
+    /// Check the configuration and end
+    #[arg(long)]
+    validate: bool,
+    #[command(flatten)]
+    life: LifeArgs,
     #[command(flatten)]
     network: NetworkArgs,
 }
+
+/// Levels of the log.
+const LEVELS: [&str; 5] = ["debug", "info", "warn", "error", "fatal"];
+
+/// The keys of [`ConfigFile`], so that the others can be refused.
+const KEYS: [&str; 11] = [
+    "hosts",
+    "data-root",
+    "exec-root",
+    "registry-mirrors",
+    "insecure-registries",
+    "labels",
+    "pidfile",
+    "log-level",
+    "debug",
+    "max-concurrent-downloads",
+    "max-concurrent-uploads",
+];
 
 /// Keys of `daemon.json`. An unknown key is an error, as in dockerd.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -69,10 +93,7 @@ struct ConfigFile {
     labels: Vec<String>,
     pidfile: Option<PathBuf>,
     log_level: Option<String>,
-    debug: bool,
-    log_driver: Option<String>,
-    log_opts: BTreeMap<String, String>,
-    live_restore: Option<bool>,
+    debug: Option<bool>,
     max_concurrent_downloads: Option<usize>,
     max_concurrent_uploads: Option<usize>,
 }
@@ -100,25 +121,20 @@ pub struct Config {
     pub pidfile: Option<PathBuf>,
     /// What is logged.
     pub log_level: String,
-    /// Options of the default log driver.
-    pub log_opts: BTreeMap<String, String>,
+    /// What containers get by default, and how long they live.
+    pub life: LifeConfig,
+    /// Only the configuration is checked.
+    pub validate: bool,
+    /// Tells the log that its level has changed.
+    pub on_log_level: Option<fn(&str)>,
+    /// The flags, to join them with a file that has changed.
+    pub(super) args: EngineArgs,
     /// Layers that are pulled at once.
     pub max_concurrent_downloads: usize,
     /// Layers that are pushed at once.
     pub max_concurrent_uploads: usize,
     /// What is configured about networks.
     pub network: NetworkConfig,
-}
-
-/// An address to listen on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
-    /// A socket file.
-    Unix(PathBuf),
-    /// An address and port.
-    Tcp(String),
-    /// A listening socket that was inherited.
-    Fd(i32),
 }
 
 /// A configuration that cannot be used.
@@ -141,13 +157,40 @@ pub enum ConfigError {
         source: serde_json::Error,
     },
     /// The same thing is said in both places.
-    #[error("unable to configure the engine with file {}: the following directives are specified both as a flag and in the configuration file: {key}", .path.display())]
+    #[error(
+        "unable to configure the engine with file {}: the following directives are specified both as a flag and in the \
+         configuration file: {key}: (from flag: {flag}, from file: {in_file})",
+        .path.display()
+    )]
     Twice {
         /// The file.
         path: PathBuf,
         /// Which.
         key: &'static str,
+        /// What the flag says.
+        flag: String,
+        /// What the file says.
+        in_file: String,
     },
+    /// Keys that nobody knows.
+    #[error("unable to configure the engine with file {}: the following directives don't match any configuration option: {keys}", .path.display())]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// Which, in alphabetical order.
+        keys: String,
+    },
+    /// What flags and file say together makes no sense.
+    #[error("unable to configure the engine with file {}: merged configuration validation from file and command line flags failed: {why}", .path.display())]
+    Merged {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The default log driver does not take these options.
+    #[error("failed to set log opts: {0}")]
+    LogOptions(String),
     /// A value is not supported.
     #[error("{key} {value:?} is not supported: {remedy}")]
     Unsupported {
@@ -163,75 +206,38 @@ pub enum ConfigError {
     Host(#[from] BadHost),
 }
 
-/// An address nobody can listen on.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("unable to parse docker host {0:?}: expected unix:///PATH, tcp://IP:PORT or fd://N")]
-pub struct BadHost(String);
-
-impl FromStr for Host {
-    type Err = BadHost;
-
-    fn from_str(text: &str) -> Result<Self, BadHost> {
-        let bad = || BadHost(text.to_owned());
-        match text.split_once("://").ok_or_else(bad)? {
-            ("unix", "") => Ok(Self::Unix("/var/run/docker.sock".into())),
-            ("unix", path) if path.starts_with('/') => Ok(Self::Unix(path.into())),
-            ("tcp", address) if address.contains(':') => Ok(Self::Tcp(address.to_owned())),
-            ("fd", number) => number
-                .parse()
-                .ok()
-                .filter(|fd| *fd > 2)
-                .map(Self::Fd)
-                .ok_or_else(bad),
-            _ => Err(bad()),
-        }
-    }
-}
-
 impl Config {
     /// Joins flags and file; what is said in both places is an error, as in dockerd.
     pub fn resolve(args: EngineArgs) -> Result<Self, ConfigError> {
-        let (path, file, networks) = load(args.config_file.as_deref())?;
-        let twice = |both: bool, key| {
-            if both {
-                Err(ConfigError::Twice {
-                    path: path.clone(),
-                    key,
-                })
-            } else {
-                Ok(())
-            }
+        let (path, (file, life, networks)) = load(args.config_file.as_deref())?;
+        let all = args.clone();
+        let twice = |key, flag: Option<String>, in_file: Option<String>| match (flag, in_file) {
+            (Some(flag), Some(in_file)) => Err(ConfigError::Twice {
+                path: path.clone(),
+                key,
+                flag,
+                in_file,
+            }),
+            _ => Ok(()),
         };
-        twice(!args.hosts.is_empty() && !file.hosts.is_empty(), "hosts")?;
-        twice(
-            args.data_root.is_some() && file.data_root.is_some(),
-            "data-root",
-        )?;
-        twice(
-            args.exec_root.is_some() && file.exec_root.is_some(),
-            "exec-root",
-        )?;
-        twice(args.pidfile.is_some() && file.pidfile.is_some(), "pidfile")?;
-        twice(
-            args.log_level.is_some() && file.log_level.is_some(),
-            "log-level",
-        )?;
-        if let Some(driver) = file.log_driver.filter(|driver| driver != "json-file") {
-            let remedy = "use json-file, or none for one container";
-            return Err(ConfigError::Unsupported {
-                key: "log-driver",
-                value: driver,
-                remedy,
-            });
-        }
-        if file.live_restore == Some(false) {
-            let remedy = "containers always survive the engine; remove the key";
-            return Err(ConfigError::Unsupported {
-                key: "live-restore",
-                value: "false".into(),
-                remedy,
-            });
-        }
+        let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let list =
+            |words: Vec<String>| (!words.is_empty()).then(|| format!("[{}]", words.join(" ")));
+        let hosts = args.hosts.iter().map(ToString::to_string).collect();
+        twice("hosts", list(hosts), list(file.hosts.clone()))?;
+        twice("data-root", shown(&args.data_root), shown(&file.data_root))?;
+        twice("exec-root", shown(&args.exec_root), shown(&file.exec_root))?;
+        twice("pidfile", shown(&args.pidfile), shown(&file.pidfile))?;
+        twice("log-level", args.log_level.clone(), file.log_level.clone())?;
+        let yes = |yes: bool| yes.then(|| "true".to_owned());
+        let in_file = file.debug.map(|debug| debug.to_string());
+        twice("debug", yes(args.debug), in_file)?;
+        let life = LifeConfig::resolve(args.life, life, twice)?;
+        let labels = [args.label, file.labels].concat();
+        check_merged(file.log_level.as_deref(), &labels).map_err(|why| ConfigError::Merged {
+            path: path.clone(),
+            why,
+        })?;
         let mut hosts = args.hosts;
         for host in &file.hosts {
             hosts.push(host.parse()?);
@@ -239,7 +245,7 @@ impl Config {
         if hosts.is_empty() {
             hosts.push(Host::Unix("/var/run/docker.sock".into()));
         }
-        let debug = args.debug || file.debug;
+        let debug = args.debug || file.debug == Some(true);
         let level = args
             .log_level
             .or(file.log_level)
@@ -258,10 +264,13 @@ impl Config {
             stage_pid: args.stage_pid,
             registry_mirrors: [args.registry_mirror, file.registry_mirrors].concat(),
             insecure_registries: [args.insecure_registry, file.insecure_registries].concat(),
-            labels: [args.label, file.labels].concat(),
+            labels,
             pidfile: args.pidfile.or(file.pidfile),
             log_level: if debug { "debug".into() } else { level },
-            log_opts: file.log_opts,
+            life,
+            validate: args.validate,
+            on_log_level: None,
+            args: all,
             max_concurrent_downloads: file
                 .max_concurrent_downloads
                 .filter(|n| *n > 0)
@@ -272,54 +281,165 @@ impl Config {
     }
 }
 
+/// Refuses levels and labels that make no sense; the flags' parser has seen the flags.
+fn check_merged(log_level: Option<&str>, labels: &[String]) -> Result<(), String> {
+    if let Some(level) = log_level
+        && !LEVELS.contains(&level)
+    {
+        return Err(format!("invalid logging level: {level}"));
+    }
+    let mut known = BTreeMap::new();
+    for label in labels {
+        let (name, value) = label
+            .split_once('=')
+            .ok_or_else(|| format!("bad attribute format: {label}"))?;
+        if let Some(other) = known.insert(name, value).filter(|other| *other != value) {
+            return Err(format!("conflict labels for {label} and {name}={other}"));
+        }
+    }
+    Ok(())
+}
+
 /// Reads the file. Only the default one may be missing.
-fn load(asked: Option<&Path>) -> Result<(PathBuf, ConfigFile, NetworkFile), ConfigError> {
+fn load(asked: Option<&Path>) -> Result<(PathBuf, Keys), ConfigError> {
     let path = asked.map_or_else(|| PathBuf::from("/etc/docker/daemon.json"), Path::to_owned);
     let bytes = match std::fs::read(&path) {
         Err(source) if source.kind() == std::io::ErrorKind::NotFound && asked.is_none() => {
-            return Ok((path, ConfigFile::default(), NetworkFile::default()));
+            return Ok((path, Keys::default()));
         }
         Err(source) => return Err(ConfigError::Read { path, source }),
         Ok(bytes) => bytes,
     };
-    match divide(&bytes) {
-        Ok((file, networks)) => Ok((path, file, networks)),
+    // An empty file is an empty configuration.
+    let bytes = if bytes.trim_ascii().is_empty() {
+        b"{}"
+    } else {
+        bytes.as_slice()
+    };
+    match divide(bytes) {
+        Ok((_, unknown)) if !unknown.is_empty() => Err(ConfigError::Unknown {
+            path,
+            keys: unknown.join(", "),
+        }),
+        Ok((keys, _)) => Ok((path, keys)),
         Err(source) => Err(ConfigError::Parse { path, source }),
     }
 }
 
-/// The keys about networks are read elsewhere; of the others an unknown one is an error.
-fn divide(bytes: &[u8]) -> Result<(ConfigFile, NetworkFile), serde_json::Error> {
+/// The keys of this file, those about the life of containers, and those about networks.
+type Keys = (ConfigFile, LifeFile, NetworkFile);
+
+/// All keys where they belong, and the names of those that nobody knows.
+fn divide(bytes: &[u8]) -> Result<(Keys, Vec<String>), serde_json::Error> {
     let mut all: Map<String, Value> = serde_json::from_slice(bytes)?;
-    let mut networks = Map::new();
-    for key in KEYS {
-        if let Some(value) = all.remove(key) {
-            networks.insert(key.to_owned(), value);
-        }
-    }
-    Ok((
-        serde_json::from_value(all.into())?,
+    let life = take(&mut all, &config_life::KEYS);
+    let networks = take(&mut all, &config_network::KEYS);
+    let own = take(&mut all, &KEYS);
+    let mut unknown: Vec<String> = all.keys().cloned().collect();
+    unknown.sort();
+    let keys = (
+        serde_json::from_value(own.into())?,
+        serde_json::from_value(life.into())?,
         serde_json::from_value(networks.into())?,
-    ))
+    );
+    Ok((keys, unknown))
+}
+
+fn take(all: &mut Map<String, Value>, keys: &[&str]) -> Map<String, Value> {
+    let found = keys.iter().filter_map(|key| {
+        let value = all.remove(*key)?;
+        Some(((*key).to_owned(), value))
+    });
+    found.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn resolve(file: &str, flags: &[&str]) -> Result<Config, String> {
+        let name = format!("quai-config-{:x}.json", getrandom::u64().unwrap());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, file).unwrap();
+        let words = ["engine", "--config-file", path.to_str().unwrap()];
+        let args = EngineArgs::parse_from(words.iter().chain(flags));
+        let config = Config::resolve(args);
+        std::fs::remove_file(&path).unwrap();
+        config.map_err(|error| {
+            let text = error.to_string();
+            let why = text.split_once(".json: ").map(|(_, why)| why.to_owned());
+            why.unwrap_or(text)
+        })
+    }
+
+    #[track_caller]
+    fn refused(file: &str, flags: &[&str], why: &str) {
+        let error = resolve(file, flags).unwrap_err();
+        assert!(error.starts_with(why), "{error}");
+    }
+
     #[test]
-    fn addresses_are_told_apart() {
-        assert_eq!(
-            "unix:///run/x.sock".parse::<Host>().unwrap(),
-            Host::Unix("/run/x.sock".into())
+    fn bad_files_are_refused_in_dockerds_words() {
+        refused(
+            r#"{"foo":1,"bar":2}"#,
+            &[],
+            "the following directives don't match any configuration option: bar, foo",
         );
-        assert_eq!(
-            "tcp://127.0.0.1:2375".parse::<Host>().unwrap(),
-            Host::Tcp("127.0.0.1:2375".into())
+        let twice =
+            "the following directives are specified both as a flag and in the configuration file: ";
+        let both = format!("{twice}data-root: (from flag: /b, from file: /a)");
+        refused(r#"{"data-root":"/a"}"#, &["--data-root", "/b"], &both);
+        let both = format!("{twice}debug: (from flag: true, from file: true)");
+        refused(r#"{"debug":true}"#, &["-D"], &both);
+        let both = format!("{twice}hosts: (from flag: [unix:///y], from file: [unix:///x])");
+        refused(r#"{"hosts":["unix:///x"]}"#, &["-H", "unix:///y"], &both);
+        let merged = "merged configuration validation from file and command line flags failed: ";
+        refused(
+            r#"{"log-level":"zzz"}"#,
+            &[],
+            &format!("{merged}invalid logging level: zzz"),
         );
-        assert_eq!("fd://3".parse::<Host>().unwrap(), Host::Fd(3));
-        for bad in ["", "unix://x", "tcp://x", "fd://", "fd://1", "http://x:1"] {
-            assert!(bad.parse::<Host>().is_err(), "{bad}");
+        refused(
+            r#"{"labels":["a"]}"#,
+            &[],
+            &format!("{merged}bad attribute format: a"),
+        );
+        refused(
+            r#"{"log-opts":{"foo":"1"}}"#,
+            &[],
+            "failed to set log opts: unknown log opt 'foo'",
+        );
+        for bad in ["{", r#"{"debug":"yes"}"#, r#"{"log-opts":{"max-size":1}}"#] {
+            assert!(resolve(bad, &[]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn flags_and_file_are_joined() {
+        assert_eq!(resolve("", &[]).unwrap().life.log_driver, "json-file");
+        let file = r#"{
+            "log-driver": "local", "log-opts": {"max-size": "1m"}, "shutdown-timeout": 3,
+            "default-ulimits": {"nofile": {"Name": "nofile", "Soft": 1, "Hard": 2}},
+            "default-shm-size": "1m", "features": {"buildkit": true}, "live-restore": false
+        }"#;
+        let config = resolve(
+            file,
+            &["--log-opt", "max-file=3", "--default-ulimit", "core=0"],
+        );
+        let life = config.unwrap().life;
+        assert_eq!(life.log_driver, "local");
+        assert_eq!(
+            (&*life.log_opts["max-size"], &*life.log_opts["max-file"]),
+            ("1m", "3")
+        );
+        assert_eq!(
+            (life.ulimits["nofile"].hard, life.ulimits["core"].hard),
+            (2, 0)
+        );
+        assert_eq!((life.shm_size, life.live_restore), (1 << 20, false));
+        assert_eq!(
+            life.shutdown_timeout,
+            Some(std::time::Duration::from_secs(3))
+        );
     }
 }

@@ -12,6 +12,7 @@ use crate::oci::RunConfig;
 
 use super::admit::Occasion;
 use super::container::{Container, ContainerRecord, State};
+use super::metrics::Action;
 use super::sysinfo::{Offer, SysInfo};
 use super::{Daemon, DaemonError, admit, names};
 
@@ -34,6 +35,7 @@ impl Daemon {
         name: Option<String>,
         request: CreateContainer,
     ) -> Result<ContainerCreated, DaemonError> {
+        let _timer = self.metrics.time(Action::Create);
         let CreateContainer {
             mut config,
             mut host_config,
@@ -58,7 +60,9 @@ impl Daemon {
         {
             return Err(DaemonError::Invalid("no command specified".into()));
         }
+        self.defaults(&mut host_config);
         fill(&mut host_config, &info);
+        self.choose_log(&mut host_config)?;
         let id = names::random_id();
         if config.hostname.is_empty()
             && host_config.uts_mode != "host"
@@ -106,6 +110,39 @@ impl Daemon {
             id: container.id.clone(),
             warnings,
         })
+    }
+
+    /// What the engine's configuration gives to containers that do not say.
+    fn defaults(&self, host: &mut HostConfig) {
+        let life = &self.config.life;
+        if host.shm_size == 0 {
+            host.shm_size = life.shm_size;
+        }
+        let options = host.security_opt.get_or_insert_default();
+        let says = options
+            .iter()
+            .any(|option| option.starts_with("no-new-privileges"));
+        if life.no_new_privileges && !says {
+            options.push("no-new-privileges".into());
+        }
+        if options.is_empty() {
+            host.security_opt = None;
+        }
+    }
+
+    /// The engine's driver, and its options where the client has none of its own.
+    fn choose_log(&self, host: &mut HostConfig) -> Result<(), DaemonError> {
+        let log = &mut host.log_config;
+        if log.kind.is_empty() {
+            log.kind.clone_from(&self.config.life.log_driver);
+        }
+        if log.kind == self.config.life.log_driver {
+            for (name, value) in &self.config.life.log_opts {
+                let own = log.config.entry(name.clone());
+                own.or_insert_with(|| value.clone());
+            }
+        }
+        super::log_driver::check(&log.kind, &log.config)
     }
 
     /// Takes the name and makes the container visible: of two that want one name, one wins.
@@ -293,7 +330,6 @@ fn fill(host: &mut HostConfig, info: &SysInfo) {
     default(&mut host.ipc_mode, "private");
     default(&mut host.cgroupns_mode, "private");
     default(&mut host.restart_policy.name, "no");
-    default(&mut host.log_config.kind, "json-file");
     default(&mut host.runtime, DEFAULT_RUNTIME);
     if host.shm_size == 0 {
         host.shm_size = 64 << 20;
@@ -312,12 +348,6 @@ fn check(host: &HostConfig) -> Result<Vec<String>, DaemonError> {
     let unsupported = [("--cgroup-parent", !host.cgroup_parent.is_empty())];
     if let Some((flag, _)) = unsupported.iter().find(|(_, asked)| *asked) {
         return Err(DaemonError::Unsupported((*flag).to_owned()));
-    }
-    if !matches!(host.log_config.kind.as_str(), "" | "json-file" | "none") {
-        return Err(DaemonError::Unsupported(format!(
-            "logging driver {:?}",
-            host.log_config.kind
-        )));
     }
     super::restart::check(host)?;
     if host.auto_remove && !matches!(host.restart_policy.name.as_str(), "" | "no") {

@@ -38,6 +38,12 @@ pub enum DaemonError {
     /// Nothing had to be done.
     #[error("{0}")]
     NotModified(&'static str),
+    /// The container cannot be started as it was asked for. Docker's words.
+    #[error("failed to create task for container: {0}")]
+    Start(String),
+    /// The driver keeps nothing that can be read.
+    #[error("configured logging driver does not support reading")]
+    UnreadableLog,
     /// Docker can do it, this engine cannot.
     #[error("{0} is not supported by this engine")]
     Unsupported(String),
@@ -166,7 +172,7 @@ impl DaemonError {
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Forbidden(_) => ErrorKind::Forbidden,
             Self::NotModified(_) => ErrorKind::NotModified,
-            Self::Unsupported(_) => ErrorKind::Unsupported,
+            Self::Unsupported(_) | Self::UnreadableLog => ErrorKind::Unsupported,
             Self::Registry(error) if error.is_unauthorized() => ErrorKind::Unauthorized,
             Self::Registry(error) if error.is_not_found() => ErrorKind::NotFound,
             Self::Launch(LaunchError::Plan(_)) => ErrorKind::Invalid,

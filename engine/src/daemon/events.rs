@@ -9,6 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::broadcast;
 
@@ -24,6 +25,7 @@ const LIMIT: u64 = 8 << 20;
 pub(crate) struct Events {
     journal: Mutex<Journal>,
     live: broadcast::Sender<Event>,
+    told: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -48,6 +50,7 @@ impl Events {
                 last,
             }),
             live,
+            told: AtomicU64::new(0),
         })
     }
 
@@ -93,6 +96,7 @@ impl Events {
         if let Err(error) = journal.write(&event) {
             tracing::error!("cannot keep the event {action} of {id}: {error}");
         }
+        self.told.fetch_add(1, Ordering::Relaxed);
         // Nobody listening is no failure.
         let _ = self.live.send(event);
     }
@@ -111,6 +115,11 @@ impl Events {
                 .collect();
         }
         (past, live)
+    }
+
+    /// How many were told since the engine began.
+    pub(crate) fn count(&self) -> u64 {
+        self.told.load(Ordering::Relaxed)
     }
 
     /// How many listen.

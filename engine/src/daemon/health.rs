@@ -187,6 +187,7 @@ impl Daemon {
             let text = error.unrunnable_exec();
             (-1, text.unwrap_or_else(|| error.to_string()))
         });
+        self.metrics.health_check(exit_code);
         let result = HealthcheckResult {
             start: start.to_string(),
             end: Timestamp::now().to_string(),

@@ -77,10 +77,10 @@ impl Daemon {
             resolv_conf_path: file("resolv.conf"),
             hostname_path: file("hostname"),
             hosts_path: file("hosts"),
-            log_path: if host.log_config.kind == "none" {
-                String::new()
-            } else {
+            log_path: if host.log_config.kind == "json-file" {
                 self.log_path(&record.id).display().to_string()
+            } else {
+                String::new()
             },
             name: format!("/{}", record.name),
             restart_count: record.restart_count,

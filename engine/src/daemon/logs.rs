@@ -1,16 +1,17 @@
 //! Reading what containers printed. Their shims write it, also while no daemon runs.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 
+use crate::logs::Stream;
+use crate::logs::reader::{Entry, Reader};
+
 use super::container::Ends;
+use super::log_driver::Readable;
 use super::{Daemon, DaemonError};
 
 /// Which lines a client wants.
@@ -39,15 +40,19 @@ pub struct LogLine {
     pub is_stderr: bool,
     /// The text with its line end.
     pub text: String,
+    /// What `--details` shows: labels and variables that the log's options chose.
+    pub attributes: Vec<(String, String)>,
 }
 
-#[derive(Deserialize)]
-struct Entry {
-    #[serde(default)]
-    log: String,
-    #[serde(default)]
-    stream: String,
-    time: Timestamp,
+impl From<Entry> for LogLine {
+    fn from(entry: Entry) -> Self {
+        Self {
+            time: entry.time,
+            is_stderr: entry.stream == Stream::Stderr,
+            text: entry.text,
+            attributes: entry.attributes,
+        }
+    }
 }
 
 impl LogOptions {
@@ -78,22 +83,27 @@ impl Daemon {
             return Err(DaemonError::Invalid(text.into()));
         }
         let container = self.container(text)?;
-        if container.lock().record.host_config.log_config.kind == "none" {
-            return Err(DaemonError::Unsupported(
-                "reading the logs of the logging driver \"none\"".into(),
-            ));
-        }
-        let (path, ends) = (self.log_path(&container.id), container.ends.subscribe());
+        let log = self
+            .readable_log(&container.record())
+            .ok_or(DaemonError::UnreadableLog)?;
+        let ends = container.ends.subscribe();
         let (give, take) = mpsc::channel(256);
         tokio::task::spawn_blocking(move || {
-            let (past, reader) = read_past(&path, &options);
-            for line in past {
-                if give.blocking_send(line).is_err() {
-                    return;
+            let mut reader = None;
+            if options.tail != Some(0) || !options.follow {
+                let (past, last) = read_past(&log, &options, &give);
+                reader = last;
+                for line in past {
+                    if give.blocking_send(line).is_err() {
+                        return;
+                    }
                 }
+            } else if let Some(mut last) = Reader::open(&log.path, log.format) {
+                while last.next_entry().is_some() {}
+                reader = Some(last);
             }
             if options.follow {
-                follow(&path, reader, &options, &ends, &give);
+                follow(&log, reader, &options, &ends, &give);
             }
         });
         Ok(take)
@@ -105,70 +115,74 @@ impl Daemon {
         id: &str,
         options: LogOptions,
     ) -> Result<Vec<LogLine>, DaemonError> {
-        let path = self.log_path(id);
-        self.block(move |_| Ok(read_past(&path, &options).0)).await
+        let record = self.container(id)?.record();
+        let log = self
+            .readable_log(&record)
+            .ok_or(DaemonError::UnreadableLog)?;
+        // Everything is wanted at once: `tail` keeps it together.
+        let all = LogOptions {
+            tail: Some(options.tail.unwrap_or(usize::MAX)),
+            ..options
+        };
+        let (give, _take) = mpsc::channel(1);
+        self.block(move |_| Ok(read_past(&log, &all, &give).0.into()))
+            .await
     }
 }
 
-/// The lines so far, and a reader that stands after them.
-fn read_past(path: &Path, options: &LogOptions) -> (Vec<LogLine>, Option<LineReader>) {
+/// Reads the lines so far. With `tail` they are collected, otherwise given out as they are read, so that a long log
+/// needs no memory. Returns what was collected, and a reader that stands after them.
+fn read_past(
+    log: &Readable,
+    options: &LogOptions,
+    give: &mpsc::Sender<LogLine>,
+) -> (VecDeque<LogLine>, Option<Reader>) {
     let mut lines = VecDeque::new();
-    let mut keep = |line: LogLine| {
-        if options.wants(&line) {
-            lines.push_back(line);
-            if options.tail.is_some_and(|tail| lines.len() > tail) {
-                lines.pop_front();
+    let mut last = None;
+    for mut reader in Reader::open_all(&log.path, log.format) {
+        while let Some(entry) = reader.next_entry() {
+            let line = LogLine::from(entry);
+            if !options.wants(&line) {
+                continue;
+            }
+            match options.tail {
+                None => {
+                    if give.blocking_send(line).is_err() {
+                        return (VecDeque::new(), None);
+                    }
+                }
+                Some(tail) => {
+                    lines.push_back(line);
+                    if lines.len() > tail {
+                        lines.pop_front();
+                    }
+                }
             }
         }
-    };
-    // Rotated files, the oldest first.
-    let mut number = 1;
-    while rotated(path, number).exists() {
-        number += 1;
+        last = Some(reader);
     }
-    for number in (1..number).rev() {
-        if let Some(mut reader) = LineReader::open(&rotated(path, number)) {
-            while let Some(line) = reader.next() {
-                keep(line);
-            }
-        }
-    }
-    let mut reader = LineReader::open(path);
-    if let Some(reader) = &mut reader {
-        while let Some(line) = reader.next() {
-            keep(line);
-        }
-    }
-    (lines.into(), reader)
-}
-
-fn rotated(path: &Path, number: u32) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{number}"));
-    name.into()
+    // A log that was never written has no reader; nor has one whose last file is a packed one.
+    (lines, last.filter(Reader::grows))
 }
 
 /// Looks for new lines until the container has ended and all were read.
 fn follow(
-    path: &Path,
-    mut reader: Option<LineReader>,
+    log: &Readable,
+    mut reader: Option<Reader>,
     options: &LogOptions,
     ends: &watch::Receiver<Ends>,
     give: &mpsc::Sender<LogLine>,
 ) {
     loop {
         let over = !ends.borrow().running;
-        let reader_now = match &mut reader {
-            Some(reader) => Some(reader),
-            None => {
-                reader = LineReader::open(path);
-                reader.as_mut()
-            }
-        };
+        if reader.is_none() {
+            reader = Reader::open(&log.path, log.format);
+        }
         let mut any = false;
-        if let Some(lines) = reader_now {
-            while let Some(line) = lines.next() {
+        if let Some(entries) = &mut reader {
+            while let Some(entry) = entries.next_entry() {
                 any = true;
+                let line = LogLine::from(entry);
                 if options.until.is_some_and(|until| line.time > until) {
                     return;
                 }
@@ -176,12 +190,13 @@ fn follow(
                     return;
                 }
             }
-            if !any && lines.was_rotated(path) {
+            if !any && entries.is_turned_over(&log.path) {
                 reader = None;
                 continue;
             }
         }
-        if over || give.is_closed() {
+        let too_late = options.until.is_some_and(|until| Timestamp::now() > until);
+        if over || too_late || give.is_closed() {
             return;
         }
         if !any {
@@ -190,62 +205,10 @@ fn follow(
     }
 }
 
-/// Reads whole lines of a growing file.
-struct LineReader {
-    file: BufReader<std::fs::File>,
-    partial: Vec<u8>,
-}
-
-impl LineReader {
-    fn open(path: &Path) -> Option<Self> {
-        let file = std::fs::File::open(path).ok()?;
-        Some(Self {
-            file: BufReader::new(file),
-            partial: Vec::new(),
-        })
-    }
-
-    fn next(&mut self) -> Option<LogLine> {
-        loop {
-            // Without this a reader that has seen the end would not look again.
-            if self.file.buffer().is_empty() {
-                let position = self.file.stream_position().ok()?;
-                self.file.seek(SeekFrom::Start(position)).ok()?;
-            }
-            self.file
-                .by_ref()
-                .read_until(b'\n', &mut self.partial)
-                .ok()?;
-            if !self.partial.ends_with(b"\n") {
-                return None;
-            }
-            let line = std::mem::take(&mut self.partial);
-            if let Ok(entry) = serde_json::from_slice::<Entry>(&line) {
-                return Some(LogLine {
-                    time: entry.time,
-                    is_stderr: entry.stream == "stderr",
-                    text: entry.log,
-                });
-            }
-        }
-    }
-
-    /// Whether another file has taken the name.
-    fn was_rotated(&self, path: &Path) -> bool {
-        use std::os::unix::fs::MetadataExt;
-        let ours = self
-            .file
-            .get_ref()
-            .metadata()
-            .map(|metadata| metadata.ino());
-        let named = std::fs::metadata(path).map(|metadata| metadata.ino());
-        matches!((ours, named), (Ok(ours), Ok(named)) if ours != named)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logs::reader::Format;
     use crate::store::tests::Scratch;
 
     #[test]
@@ -257,19 +220,24 @@ mod tests {
                 "{{\"log\":\"{n}\\n\",\"stream\":\"{stream}\",\"time\":\"2026-01-01T00:00:0{n}.5Z\"}}\n"
             )
         };
-        std::fs::write(rotated(&path, 1), line(1, "stdout")).unwrap();
+        std::fs::write(scratch.path().join("log.1"), line(1, "stdout")).unwrap();
         let half = "{\"log\":\"half";
         std::fs::write(
             &path,
             line(2, "stderr") + &line(3, "stdout") + &line(4, "stdout") + half,
         )
         .unwrap();
+        let log = Readable {
+            path,
+            format: Format::Json,
+        };
         let texts = |options: LogOptions| -> Vec<String> {
-            read_past(&path, &options)
-                .0
-                .into_iter()
-                .map(|line| line.text)
-                .collect()
+            let (give, mut take) = mpsc::channel(16);
+            let (mut lines, _) = read_past(&log, &options, &give);
+            while let Ok(line) = take.try_recv() {
+                lines.push_back(line);
+            }
+            lines.into_iter().map(|line| line.text).collect()
         };
         let both = LogOptions {
             stdout: true,

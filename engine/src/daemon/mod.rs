@@ -5,6 +5,7 @@
 //! to their shims, so a daemon may die and come back: `recover` finds them again.
 
 mod config;
+mod config_life;
 mod config_network;
 mod duration;
 mod error;
@@ -23,15 +24,20 @@ mod exec;
 mod exits;
 mod frames;
 mod health;
+mod host;
 mod init_layer;
 mod inspect;
 mod list;
+mod log_driver;
 mod logs;
+mod metrics;
 mod pause;
 mod platform;
 mod recover;
+mod reload;
 mod remove;
 mod restart;
+mod size;
 mod start;
 mod stats;
 mod stop;
@@ -57,11 +63,13 @@ mod volumes;
 
 pub use attach::{AttachOptions, Attached};
 pub use commit::CommitOptions;
-pub use config::{Config, ConfigError, EngineArgs, Host};
+pub use config::{Config, ConfigError, EngineArgs};
+pub use config_life::LifeConfig;
 pub use config_network::NetworkConfig;
 pub use error::{DaemonError, ErrorKind};
 pub use filters::Filters;
 pub use frames::{Output, StreamReader, StreamWriter};
+pub use host::Host;
 pub use image_remove::Force;
 pub use images::IMAGE_FILTERS;
 pub use inspect::Sizes;
@@ -90,7 +98,8 @@ use container::{Container, ContainerRecord};
 /// The engine's state.
 #[derive(Debug)]
 pub struct Daemon {
-    config: Config,
+    config: reload::Live,
+    metrics: metrics::Metrics,
     id: String,
     stage: Stage,
     paths: Paths,
@@ -170,7 +179,8 @@ impl Daemon {
             networks,
             naming: tokio::sync::Mutex::default(),
             store,
-            config,
+            config: reload::Live::new(config),
+            metrics: metrics::Metrics::default(),
             _lock: lock,
         })
     }

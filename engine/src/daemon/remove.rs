@@ -7,6 +7,7 @@ use crate::runtime::launch;
 use crate::store::tree_size;
 
 use super::container::{Container, State};
+use super::metrics::Action;
 use super::{Daemon, DaemonError, Filters};
 
 /// How a container is removed.
@@ -76,6 +77,7 @@ impl Daemon {
         container: &Arc<Container>,
         options: RemoveOptions,
     ) -> Result<(), DaemonError> {
+        let _timer = self.metrics.time(Action::Delete);
         if container.lock().record.state.process().is_some() {
             self.stop_in_turn(container, Some(9), Some(10)).await?;
         }

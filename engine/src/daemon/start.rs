@@ -9,6 +9,7 @@ use crate::runtime::handshake::Target;
 use crate::runtime::launch::{self, LaunchError};
 
 use super::container::{Container, ContainerRecord, Ended, Running, State};
+use super::metrics::Action;
 use super::restart::Backoff;
 use super::{Daemon, DaemonError};
 
@@ -77,6 +78,7 @@ impl Daemon {
     }
 
     fn launch(self: &Arc<Self>, container: &Arc<Container>) -> Result<(), DaemonError> {
+        let _timer = self.metrics.time(Action::Start);
         let mut record = container.record();
         let wish = self.wish(&record)?;
         launch::forget(&record.id, &self.paths).map_err(DaemonError::io("clear the former run"))?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::api::types::{HostConfig, MountPoint};
 use crate::runtime::request::{
-    Access, AppArmorSpec, CapabilitySpec, DeviceSpec, InitProcess, LogSpec, MountSource, MountSpec,
+    Access, AppArmorSpec, CapabilitySpec, DeviceSpec, InitProcess, MountSource, MountSpec,
     Namespaces, ProcessSpec, Resources, Rlimit, Root, RunRequest, SeccompSpec, Sharing, Stdin,
     TerminalSize, Writable,
 };
@@ -74,7 +74,7 @@ impl Daemon {
                 access: access(host.readonly_rootfs),
             },
             process: self.process(record)?,
-            init: if host.init == Some(true) {
+            init: if host.init.unwrap_or(self.config.life.init) {
                 InitProcess::Reaper
             } else {
                 InitProcess::Program
@@ -119,7 +119,7 @@ impl Daemon {
             seccomp,
             apparmor: apparmor(host),
             no_new_privileges,
-            rlimits: rlimits(host),
+            rlimits: self.rlimits(host),
             oom_score_adj: (host.oom_score_adj != 0).then_some(host.oom_score_adj),
         })
     }
@@ -200,28 +200,23 @@ impl Daemon {
         }
     }
 
-    fn log_spec(&self, record: &ContainerRecord) -> Result<LogSpec, DaemonError> {
-        let log = &record.host_config.log_config;
-        if log.kind == "none" {
-            return Ok(LogSpec::None);
-        }
-        let option = |name: &str| {
-            log.config
-                .get(name)
-                .or_else(|| self.config.log_opts.get(name))
+    /// The container's own limits, and the engine's for what it does not say.
+    fn rlimits(&self, host: &HostConfig) -> Vec<Rlimit> {
+        let own = host.ulimits.iter().flatten();
+        let says = |name: &str| {
+            host.ulimits
+                .iter()
+                .flatten()
+                .any(|limit| limit.name == name)
         };
-        let max_file = match option("max-file") {
-            None => 1,
-            Some(text) => text
-                .parse()
-                .map_err(|_| DaemonError::Invalid(format!("invalid value for max-file: {text}")))?,
-        };
-        let max_size = option("max-size").map_or(Ok(0), |text| bytes(text))?;
-        Ok(LogSpec::JsonFile {
-            path: self.log_path(&record.id),
-            max_size,
-            max_file,
-        })
+        let others = self.config.life.ulimits.values();
+        own.chain(others.filter(|limit| !says(&limit.name)))
+            .map(|limit| Rlimit {
+                name: limit.name.clone(),
+                soft: limit.soft,
+                hard: limit.hard,
+            })
+            .collect()
     }
 
     /// The log file of a container.
@@ -236,25 +231,6 @@ fn access(read_only: bool) -> Access {
     } else {
         Access::ReadWrite
     }
-}
-
-/// `10m`, `512k`, `1g` or plain bytes.
-pub(crate) fn bytes(text: &str) -> Result<u64, DaemonError> {
-    let bad = || DaemonError::Invalid(format!("invalid size: '{text}'"));
-    let lower = text.to_ascii_lowercase();
-    let digits = lower.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let shift = match &lower[digits.len()..] {
-        "" | "b" => 0,
-        "k" | "kb" => 10,
-        "m" | "mb" => 20,
-        "g" | "gb" => 30,
-        _ => return Err(bad()),
-    };
-    digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_shl(shift))
-        .ok_or_else(bad)
 }
 
 /// The options of `--security-opt`; the client puts the text of a profile in place of its path.
@@ -319,17 +295,6 @@ fn capabilities(host: &HostConfig) -> CapabilitySpec {
         add: host.cap_add.clone().unwrap_or_default(),
         drop: host.cap_drop.clone().unwrap_or_default(),
     }
-}
-
-fn rlimits(host: &HostConfig) -> Vec<Rlimit> {
-    let limits = host.ulimits.iter().flatten();
-    limits
-        .map(|limit| Rlimit {
-            name: limit.name.clone(),
-            soft: limit.soft,
-            hard: limit.hard,
-        })
-        .collect()
 }
 
 fn devices(host: &HostConfig) -> Vec<DeviceSpec> {
@@ -420,12 +385,5 @@ mod tests {
             (resources.cpu_quota, resources.cpu_period),
             (Some(50_000), Some(100_000))
         );
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(bytes("10m").unwrap(), 10 << 20);
-        assert_eq!(bytes("7").unwrap(), 7);
-        assert!(bytes("m").is_err() && bytes("1x").is_err());
     }
 }

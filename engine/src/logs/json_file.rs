@@ -1,197 +1,164 @@
 //! The `json-file` driver: one JSON object per line, in files that are rotated.
+//!
+//! The writer is on the way of everything that containers print, so it does not go through a general encoder: the
+//! parts that every line of a chunk shares are made once, and texts are copied in runs.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::io;
 
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
 
-/// One line of the file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// The text, with its newline unless it is a part of a longer line.
-    pub log: String,
-    /// Where it came from.
-    pub stream: Stream,
-    /// When it was read from the container.
-    pub time: jiff::Timestamp,
-}
+use super::message::{LineEnd, Message, Stream};
+use super::rotate::Rotated;
+use super::spec::FileSpec;
 
-/// Which stream a text came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stream {
-    /// Standard output, or the terminal.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
-/// A longer line is split, so that memory is bounded.
-const LINE_MAX: usize = 16 << 10;
+/// Entries are written together up to so many bytes.
+const BATCH: usize = 256 << 10;
 
 /// An open log.
 #[derive(Debug)]
-pub struct JsonFile {
-    path: PathBuf,
-    file: File,
-    size: u64,
-    max_size: u64,
-    max_file: u32,
-    partial: [Vec<u8>; 2],
+pub(super) struct JsonFile {
+    file: Rotated,
+    out: Vec<u8>,
+    /// `,"attrs":{…}`, or nothing.
+    attributes: Vec<u8>,
+    /// The end of an entry of the last stream and time.
+    tail: Vec<u8>,
+    tail_of: Option<(Stream, Timestamp)>,
 }
 
 impl JsonFile {
-    /// Opens the log, going on where it ended. `max_size` 0 means no rotation.
-    pub fn open(path: &Path, max_size: u64, max_file: u32) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
+    /// Opens the log, going on where it ended.
+    pub(super) fn open(spec: &FileSpec, attributes: &BTreeMap<String, String>) -> io::Result<Self> {
+        let attributes = if attributes.is_empty() {
+            Vec::new()
+        } else {
+            let mut part = b",\"attrs\":".to_vec();
+            serde_json::to_writer(&mut part, attributes)?;
+            part
+        };
         Ok(Self {
-            path: path.to_owned(),
-            size: file.metadata()?.len(),
-            file,
-            max_size,
-            max_file: max_file.max(1),
-            partial: [Vec::new(), Vec::new()],
+            file: Rotated::open(spec)?,
+            out: Vec::new(),
+            attributes,
+            tail: Vec::new(),
+            tail_of: None,
         })
     }
 
-    /// Takes bytes of a stream; whole lines are written at once.
-    pub fn write(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
-        let time = jiff::Timestamp::now();
-        let mut partial = std::mem::take(&mut self.partial[stream as usize]);
-        let mut out = Vec::with_capacity(bytes.len() + 128);
-        for piece in bytes.split_inclusive(|&b| b == b'\n') {
-            partial.extend_from_slice(piece);
-            while partial.len() > LINE_MAX {
-                let rest = partial.split_off(whole_characters(&partial, LINE_MAX));
-                entry(&mut out, stream, time, &partial);
-                partial = rest;
-            }
-            if partial.ends_with(b"\n") {
-                entry(&mut out, stream, time, &partial);
-                partial.clear();
-            }
+    /// Takes a message; it is on disk after `flush`.
+    pub(super) fn write(&mut self, message: &Message<'_>) -> io::Result<()> {
+        if self.tail_of != Some((message.stream, message.time)) {
+            self.make_tail(message);
         }
-        self.partial[stream as usize] = partial;
-        self.append(&out)
-    }
-
-    /// Writes what is left of a line without an end; the stream has ended.
-    pub fn finish(&mut self, stream: Stream) -> io::Result<()> {
-        let partial = std::mem::take(&mut self.partial[stream as usize]);
-        if partial.is_empty() {
-            return Ok(());
+        self.out.extend_from_slice(b"{\"log\":\"");
+        escape(&mut self.out, message.text);
+        if message.end == LineEnd::Newline {
+            self.out.extend_from_slice(b"\\n");
         }
-        let mut out = Vec::new();
-        entry(&mut out, stream, jiff::Timestamp::now(), &partial);
-        self.append(&out)
-    }
-
-    fn append(&mut self, out: &[u8]) -> io::Result<()> {
-        if out.is_empty() {
-            return Ok(());
+        self.out.extend_from_slice(&self.tail);
+        let full = self
+            .file
+            .room()
+            .is_some_and(|room| self.out.len() as u64 >= room);
+        if full || self.out.len() >= BATCH {
+            self.flush()?;
         }
-        if self.max_size > 0 && self.size > 0 && self.size + out.len() as u64 > self.max_size {
-            self.rotate()?;
-        }
-        self.file.write_all(out)?;
-        self.size += out.len() as u64;
         Ok(())
     }
 
-    /// `log` becomes `log.1`, `log.1` becomes `log.2`, …; the oldest goes.
-    fn rotate(&mut self) -> io::Result<()> {
-        let numbered = |n: u32| {
-            let mut name = self.path.clone().into_os_string();
-            name.push(format!(".{n}"));
-            PathBuf::from(name)
+    /// Puts on disk what was taken.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let written = self.file.append(&self.out);
+        self.out.clear();
+        // One long burst must not keep its memory for ever.
+        self.out.shrink_to(64 << 10);
+        written
+    }
+
+    fn make_tail(&mut self, message: &Message<'_>) {
+        let stream: &[u8] = match message.stream {
+            Stream::Stdout => b"\",\"stream\":\"stdout\"",
+            Stream::Stderr => b"\",\"stream\":\"stderr\"",
         };
-        for n in (1..self.max_file.saturating_sub(1)).rev() {
-            let _ = std::fs::rename(numbered(n), numbered(n + 1));
-        }
-        if self.max_file > 1 {
-            std::fs::rename(&self.path, numbered(1))?;
-        } else {
-            std::fs::remove_file(&self.path)?;
-        }
-        self.file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&self.path)?;
-        self.size = 0;
-        Ok(())
+        self.tail.clear();
+        self.tail.extend_from_slice(stream);
+        self.tail.extend_from_slice(&self.attributes);
+        self.tail.extend_from_slice(b",\"time\":\"");
+        self.tail
+            .extend_from_slice(message.time.to_string().as_bytes());
+        self.tail.extend_from_slice(b"\"}\n");
+        self.tail_of = Some((message.stream, message.time));
     }
 }
 
-fn entry(out: &mut Vec<u8>, stream: Stream, time: jiff::Timestamp, text: &[u8]) {
-    let entry = Entry {
-        log: String::from_utf8_lossy(text).into_owned(),
-        stream,
-        time,
-    };
-    serde_json::to_writer(&mut *out, &entry).expect("an entry has string keys only");
-    out.push(b'\n');
+/// Appends a text as the inside of a JSON string; bytes that are not UTF-8 become U+FFFD.
+fn escape(out: &mut Vec<u8>, text: &[u8]) {
+    match std::str::from_utf8(text) {
+        Ok(_) => escape_utf8(out, text),
+        Err(_) => escape_utf8(out, String::from_utf8_lossy(text).as_bytes()),
+    }
 }
 
-/// The longest prefix of at most `limit` bytes that does not cut a UTF-8 character.
-fn whole_characters(bytes: &[u8], limit: usize) -> usize {
-    let is_start = |&at: &usize| bytes[at] & 0xc0 != 0x80;
-    (limit.saturating_sub(3)..=limit)
-        .rev()
-        .find(is_start)
-        .unwrap_or(limit)
+fn escape_utf8(out: &mut Vec<u8>, mut text: &[u8]) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    while let Some(at) = text.iter().position(|&byte| SPECIAL[usize::from(byte)]) {
+        let byte = text[at];
+        out.extend_from_slice(&text[..at]);
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            _ => out.extend_from_slice(&[
+                b'\\',
+                b'u',
+                b'0',
+                b'0',
+                HEX[usize::from(byte >> 4)],
+                HEX[usize::from(byte & 15)],
+            ]),
+        }
+        text = &text[at + 1..];
+    }
+    out.extend_from_slice(text);
 }
+
+/// Bytes that JSON wants escaped, and those that Docker's writer escapes for HTML.
+const SPECIAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = true;
+        byte += 1;
+    }
+    let mut rest: &[u8] = b"\"\\<>&";
+    while let Some((&byte, others)) = rest.split_first() {
+        table[byte as usize] = true;
+        rest = others;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn place(name: &str) -> PathBuf {
-        let dir = std::env::temp_dir().join(format!("quai-log-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&dir);
-        std::fs::create_dir_all(&dir).unwrap();
-        dir.join("c-json.log")
-    }
-
-    fn lines(path: &Path) -> Vec<String> {
-        let text = std::fs::read_to_string(path).unwrap();
-        let entry = |line| serde_json::from_str::<Entry>(line).unwrap().log;
-        text.lines().map(entry).collect()
-    }
-
     #[test]
-    fn a_line_is_written_when_it_is_whole() {
-        let path = place("whole");
-        let mut log = JsonFile::open(&path, 0, 1).unwrap();
-        log.write(Stream::Stdout, b"a\nb").unwrap();
-        log.write(Stream::Stderr, b"x\n").unwrap();
-        log.write(Stream::Stdout, b"c\n").unwrap();
-        log.write(Stream::Stdout, b"end").unwrap();
-        log.finish(Stream::Stdout).unwrap();
-        assert_eq!(lines(&path), ["a\n", "x\n", "bc\n", "end"]);
-    }
-
-    #[test]
-    fn a_long_line_is_cut_between_characters() {
-        let path = place("long");
-        let mut log = JsonFile::open(&path, 0, 1).unwrap();
-        let text = "é".repeat(20_000);
-        log.write(Stream::Stdout, text.as_bytes()).unwrap();
-        log.finish(Stream::Stdout).unwrap();
-        assert_eq!(lines(&path).concat(), text);
-        assert!(lines(&path).len() >= 2);
-    }
-
-    #[test]
-    fn rotation_keeps_so_many_files() {
-        let path = place("rotation");
-        let mut log = JsonFile::open(&path, 200, 3).unwrap();
-        for n in 0..20 {
-            let line = format!("line {n}\n");
-            log.write(Stream::Stdout, line.as_bytes()).unwrap();
+    fn texts_survive_the_way_through_json() {
+        for text in ["", "plain", "é\u{1F600}", "a\"b\\c\td\r\u{1}<&>\u{2028}"] {
+            let mut out = b"\"".to_vec();
+            escape(&mut out, text.as_bytes());
+            out.push(b'"');
+            let back: String = serde_json::from_slice(&out).unwrap();
+            assert_eq!(back, text);
         }
-        let files = std::fs::read_dir(path.parent().unwrap()).unwrap().count();
-        assert_eq!(files, 3);
-        assert_eq!(lines(&path).last().unwrap(), "line 19\n");
+        let mut out = Vec::new();
+        escape(&mut out, b"a\xffb\0");
+        assert_eq!(out, "a\u{fffd}b\\u0000".as_bytes());
     }
 }

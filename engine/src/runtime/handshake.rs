@@ -278,6 +278,14 @@ impl Frame {
         serde_json::from_slice(&self.payload).map_err(io::Error::from)
     }
 
+    /// What stands before so many bytes of output.
+    pub(crate) fn output_head(is_error: bool, length: usize) -> [u8; 5] {
+        let kind = if is_error { TYPE_STDERR } else { TYPE_STDOUT };
+        let length = u32::try_from(length + 1).expect("frames are small");
+        let [a, b, c, d] = length.to_be_bytes();
+        [a, b, c, d, kind]
+    }
+
     /// The bytes on the wire.
     pub fn encode(&self) -> Vec<u8> {
         let length = u32::try_from(self.payload.len() + 1).expect("frames are small");

@@ -10,7 +10,8 @@ use super::hooks::Hooks;
 use super::mounts::{self, Bound, Propagation, Step};
 use super::namespaces::{Clock, Join, UserNamespace};
 use super::process::ProcessPlan;
-use super::request::{InitProcess, LogSpec, Namespaces, Resources, Root, RunRequest};
+use super::request::{InitProcess, Namespaces, Resources, Root, RunRequest};
+use crate::logs::spec::LogSpec;
 use crate::stage::Stage;
 
 /// Everything a shim needs; it reads nothing else.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::logs::spec::LogSpec;
+
 /// A wish for one container.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunRequest {
@@ -340,22 +342,4 @@ pub struct DeviceNumber {
     pub minor: u32,
     /// A rate or a weight.
     pub number: u64,
-}
-
-/// Where the shim writes what the program prints.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogSpec {
-    /// Nowhere.
-    #[default]
-    None,
-    /// JSON lines in a file, as Docker's driver of that name.
-    JsonFile {
-        /// Path in the engine's stage.
-        path: PathBuf,
-        /// Bytes after which the file is rotated; 0 never.
-        max_size: u64,
-        /// How many files are kept, at least 1.
-        max_file: u32,
-    },
 }

@@ -14,9 +14,9 @@ use crate::client::Client;
 const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
 
 /// The programs of the image.
-const APPLETS: [&str; 17] = [
+const APPLETS: [&str; 18] = [
     "sh", "cat", "echo", "sleep", "true", "false", "ls", "touch", "test", "rm", "dd", "yes",
-    "head", "seq", "kill", "date", "usleep",
+    "head", "seq", "kill", "date", "usleep", "printf",
 ];
 
 /// Why these tests cannot run here, if they cannot.
@@ -28,6 +28,17 @@ pub(crate) fn missing() -> Option<String> {
         return Some("busybox is not installed (package busybox-static)".into());
     }
     None
+}
+
+/// An empty `/run` in this process's own mount namespace: no daemon of the host listens there.
+pub(crate) fn own_run() {
+    for arguments in [
+        vec!["--make-rprivate", "/"],
+        vec!["-t", "tmpfs", "tmpfs", "/run"],
+    ] {
+        let status = Command::new("mount").args(arguments).status().unwrap();
+        assert!(status.success());
+    }
 }
 
 /// The process `engine`: what `quai engine` is, without its log format.
@@ -78,7 +89,7 @@ impl Engine {
         std::fs::write(dir.join("daemon.json"), config).unwrap();
         let engine = Self {
             client: Client::new(dir.join("engine.sock")),
-            process: spawn(&dir, &[]),
+            process: spawn(&dir, "engine.sock"),
             dir,
         };
         engine.wait();
@@ -97,8 +108,20 @@ impl Engine {
 
     /// Starts it again on the same data.
     pub(crate) fn start_again(&mut self) {
-        self.process = spawn(&self.dir, &[]);
+        self.process = spawn(&self.dir, "engine.sock");
         self.wait();
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: kernel::process::Signal) {
+        let pid = i32::try_from(self.process.id()).unwrap();
+        kernel::process::kill(pid, signal).unwrap();
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn end(&mut self) {
+        self.signal(kernel::process::Signal::TERM);
+        self.process.wait().unwrap();
     }
 
     /// What it has logged.
@@ -168,7 +191,7 @@ impl Drop for Engine {
 }
 
 /// Starts the process; its log goes to a file of the folder.
-pub(crate) fn spawn(dir: &Path, more: &[&str]) -> Child {
+pub(crate) fn spawn(dir: &Path, socket: &str) -> Child {
     let log = File::options()
         .create(true)
         .append(true)
@@ -181,8 +204,7 @@ pub(crate) fn spawn(dir: &Path, more: &[&str]) -> Child {
         .arg(format!("--data-root={}", path("data")))
         .arg(format!("--exec-root={}", path("exec")))
         .arg(format!("--catalogue={}", path("catalogue")))
-        .arg(format!("--host=unix://{}", path("engine.sock")))
-        .args(more)
+        .arg(format!("--host=unix://{}", path(socket)))
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)

@@ -10,8 +10,11 @@
 #[path = "../api/client.rs"]
 #[allow(dead_code, reason = "the client is shared with the tests of the API")]
 mod client;
+mod configuration;
 mod engine_process;
+mod faults;
 mod health;
+mod logs;
 mod memory;
 mod restart;
 
@@ -23,7 +26,14 @@ use engine_process::Engine;
 /// A sentence, and what proves it. Cases share an engine and may kill it; each cleans up its containers.
 type Case = (&'static str, fn(&mut Engine));
 
-const CASES: &[&[Case]] = &[health::CASES, restart::CASES, memory::CASES];
+const CASES: &[&[Case]] = &[
+    health::CASES,
+    restart::CASES,
+    memory::CASES,
+    logs::CASES,
+    configuration::CASES,
+    faults::CASES,
+];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -42,8 +52,10 @@ fn main() -> ExitCode {
         };
     }
     // Bridges and rules are made here, not in the host's network.
-    kernel::namespace::unshare(kernel::namespace::Namespaces::NETWORK).unwrap();
+    use kernel::namespace::Namespaces;
+    kernel::namespace::unshare(Namespaces::NETWORK | Namespaces::MOUNT).unwrap();
     kernel::netlink::link::set_up("lo").unwrap();
+    engine_process::own_run();
     let mut engine = Engine::start("{}");
     let filter = words.iter().find(|word| !word.starts_with('-'));
     let (mut passed, mut failed) = (0, 0);

@@ -25,6 +25,14 @@ use super::error::ApiError;
 /// What routes share.
 type Shared = axum::extract::State<Arc<Daemon>>;
 
+/// What Prometheus scrapes, on an address of its own.
+pub(crate) fn metrics(daemon: Arc<Daemon>) -> Router {
+    Router::new()
+        .route("/metrics", get(system::metrics))
+        .fallback(async || ApiError::page_not_found())
+        .with_state(daemon)
+}
+
 /// All routes.
 pub(crate) fn router(daemon: Arc<Daemon>) -> Router {
     let system = Router::new()

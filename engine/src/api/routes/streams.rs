@@ -98,8 +98,12 @@ pub(super) async fn logs(
     };
     let framing = Framing::of(daemon.has_terminal(&id)?);
     let (lines, timestamps) = (daemon.logs(&id, options).await?, query.flag("timestamps"));
+    let details = query.flag("details");
     let body = futures_util::stream::unfold(lines, move |mut lines| async move {
         let mut line = lines.recv().await?;
+        if details {
+            line.text.insert_str(0, &shown_attributes(&line));
+        }
         if timestamps {
             line.text.insert_str(0, &stamp(&line));
         }
@@ -110,6 +114,15 @@ pub(super) async fn logs(
     });
     let body = body.take_until(Box::pin(peer.gone()));
     Ok(hijack::reading(framing, version, Body::from_stream(body)))
+}
+
+/// `a=b,c=d ` of `--details`; a space alone where there is nothing.
+fn shown_attributes(line: &LogLine) -> String {
+    let pairs = line.attributes.iter();
+    let pairs: Vec<_> = pairs
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    pairs.join(",") + " "
 }
 
 /// Nine digits always, so that columns stay aligned.

@@ -35,6 +35,13 @@ pub(super) async fn version(State(daemon): Shared) -> Response {
     Json(daemon.version()).into_response()
 }
 
+/// The text format of Prometheus, version 0.0.4.
+pub(super) async fn metrics(State(daemon): Shared) -> Result<Response, ApiError> {
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    let text = daemon.metrics().await?;
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
 pub(super) async fn info(State(daemon): Shared) -> Result<Response, ApiError> {
     Ok(Json(daemon.info().await?).into_response())
 }

@@ -1,10 +1,11 @@
 //! A connection to the shim: what it has sent, what waits to be sent to it.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use crate::logs::Stream;
 use crate::runtime::handshake::{Frame, Streams};
 
 /// With more than this unread by a client its process is not read either, for a while.
@@ -55,7 +56,7 @@ impl Client {
 
     /// Reads what there is and returns the whole frames.
     pub(super) fn read(&mut self) -> Vec<Frame> {
-        let mut buffer = [0; 16 << 10];
+        let mut buffer = [0; 4 << 10];
         match self.stream.read(&mut buffer) {
             Ok(0) => self.gone = true,
             Ok(n) => self.inbox.extend_from_slice(&buffer[..n]),
@@ -79,6 +80,29 @@ impl Client {
     pub(super) fn send(&mut self, frame: &Frame) {
         self.outbox.extend(frame.encode());
         self.flush();
+    }
+
+    /// Sends output of a process. What is taken at once is not copied.
+    pub(super) fn send_output(&mut self, stream: Stream, bytes: &[u8]) {
+        let head = Frame::output_head(stream == Stream::Stderr, bytes.len());
+        let mut sent = 0;
+        if self.outbox.is_empty() {
+            let parts = [IoSlice::new(&head), IoSlice::new(bytes)];
+            match self.stream.write_vectored(&parts) {
+                Ok(count) => sent = count,
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(_) => {
+                    self.gone = true;
+                    return;
+                }
+            }
+        }
+        self.outbox.extend(head.get(sent..).unwrap_or_default());
+        self.outbox
+            .extend(&bytes[sent.saturating_sub(head.len())..]);
+        if self.is_full() {
+            self.stalled.get_or_insert_with(Instant::now);
+        }
     }
 
     /// Sends what the client takes.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod client;
+mod end;
 mod process;
 mod serve;
 mod start;

@@ -10,7 +10,7 @@ use kernel::process::{self, Exit, Patience, Signal};
 use kernel::pty;
 
 use super::start;
-use crate::logs::json_file::Stream;
+use crate::logs::Stream;
 use crate::roles::birth::{self, Born};
 use crate::roles::voice::Ear;
 use crate::runtime::handshake::{FromInit, Phase, Refusal, Started};

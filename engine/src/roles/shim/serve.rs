@@ -1,7 +1,6 @@
 //! The loop: streams to the log and to clients, requests to answers, the end to `exit.json`.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
@@ -12,19 +11,19 @@ use kernel::process::Patience;
 
 use super::client::{Client, Mode};
 use super::process::Process;
-use crate::logs::json_file::{JsonFile, Stream};
+use crate::logs::{Log, Stream};
 use crate::runtime::cgroups;
-use crate::runtime::handshake::{
-    ExitRecord, Frame, Input, Output, Refusal, Reply, Request, Streams,
-};
+use crate::runtime::handshake::{ExitRecord, Frame, Input, Refusal, Reply, Request, Streams};
 use crate::runtime::plan::Plan;
-use crate::runtime::request::Sharing;
 
 /// The number of the container's first process.
 pub(super) const INIT: u64 = 0;
 
 /// How many ended `exec` processes can still be asked about.
 const REMEMBERED: usize = 64;
+
+/// Bytes read of a stream at once.
+const OUTPUT_READ: usize = 64 << 10;
 
 /// How long clients have, after the end, to read the last of the output.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -37,11 +36,15 @@ pub(super) struct Shim {
     pub(super) processes: BTreeMap<u64, Process>,
     pub(super) names: BTreeMap<String, u64>,
     pub(super) next: u64,
-    log: Option<JsonFile>,
+    pub(super) log: Option<Log>,
     listener: UnixListener,
-    memory: Option<OomWatch>,
+    pub(super) memory: Option<OomWatch>,
     oom_kills: u64,
-    clients: BTreeMap<u64, Client>,
+    /// The kernel wanted memory, and nobody waited who could be told.
+    untold: bool,
+    /// What was read last.
+    buffer: Vec<u8>,
+    pub(super) clients: BTreeMap<u64, Client>,
     pub(super) end: Option<ExitRecord>,
 }
 
@@ -50,6 +53,7 @@ pub(super) struct Shim {
 enum Owner {
     Listener,
     Memory,
+    Log,
     Client(u64),
     Ended(u64),
     Output(u64, Stream),
@@ -61,7 +65,7 @@ impl Shim {
         plan: Plan,
         group: Cgroup,
         init: Process,
-        log: Option<JsonFile>,
+        log: Option<Log>,
         listener: UnixListener,
     ) -> Self {
         // Without it the end still tells, from the group's counters.
@@ -76,6 +80,8 @@ impl Shim {
             listener,
             memory,
             oom_kills: 0,
+            untold: false,
+            buffer: Vec::new(),
             clients: BTreeMap::new(),
             end: None,
         }
@@ -94,7 +100,10 @@ impl Shim {
         // From now on `exit.json` is the answer to every question.
         let _ = std::fs::remove_file(self.plan.directory.join("shim.sock"));
         let until = Instant::now() + FAREWELL;
-        while !self.clients.is_empty() && Instant::now() < until {
+        let is_busy = |shim: &Self| {
+            !shim.clients.is_empty() || shim.log.as_ref().is_some_and(Log::is_waiting)
+        };
+        while is_busy(&self) && Instant::now() < until {
             self.turn(Some(until - Instant::now()));
         }
     }
@@ -109,17 +118,21 @@ impl Shim {
         let (owners, ready) = {
             let (owners, set): (Vec<_>, Vec<_>) = self.watched().into_iter().unzip();
             let stalled = self.clients.values().any(Client::is_full);
-            let timeout = if stalled {
-                Some(Duration::from_secs(1))
-            } else {
-                timeout
-            };
+            let stalled = stalled.then_some(Duration::from_secs(1));
+            let log = self.log.as_ref().and_then(|log| log.next().1);
+            let timeout = [timeout, stalled, log].into_iter().flatten().min();
             // A signal, or a descriptor that is gone: the next turn sees.
             let ready = poll::wait(&set, timeout).unwrap_or_default();
             (owners, ready)
         };
         for (owner, ready) in owners.into_iter().zip(ready).filter(|(_, r)| r.any()) {
             self.handle(owner, ready);
+        }
+        // A collector that was lost is tried again after a while.
+        if let Some(log) = &mut self.log
+            && log.next().1.is_some()
+        {
+            log.flush();
         }
         self.bury_clients();
     }
@@ -131,6 +144,9 @@ impl Shim {
             if let Some(memory) = &self.memory {
                 set.push((Owner::Memory, (memory.as_fd(), Interest::Read)));
             }
+        }
+        if let Some((Some(socket), _)) = self.log.as_ref().map(Log::next) {
+            set.push((Owner::Log, (socket, Interest::Write)));
         }
         for (&number, client) in &self.clients {
             let interest = match (self.listens_to(client), client.has_output()) {
@@ -180,9 +196,10 @@ impl Shim {
         }
     }
 
-    /// Whether a client of this process is so slow that the process must wait for it.
+    /// Whether a client of this process, or the collector of its log, is so slow that the process must wait for it.
     fn is_held_up(&self, process: u64) -> bool {
-        self.clients.values().any(|client| {
+        let log = process == INIT && self.log.as_ref().is_some_and(Log::is_full);
+        log || self.clients.values().any(|client| {
             matches!(client.mode, Mode::Attached(number, _) if number == process)
                 && client.is_full()
         })
@@ -199,6 +216,11 @@ impl Shim {
                 }
             }
             Owner::Memory => self.look_at_memory(),
+            Owner::Log => {
+                if let Some(log) = &mut self.log {
+                    log.flush();
+                }
+            }
             Owner::Client(number) => {
                 let Some(client) = self.clients.get_mut(&number) else {
                     return;
@@ -235,33 +257,39 @@ impl Shim {
                 return;
             }
         }
+        self.untold = true;
+        self.tell_memory();
+    }
+
+    /// Tells what nobody has been told yet: a daemon may come late.
+    fn tell_memory(&mut self) {
+        if !self.untold {
+            return;
+        }
         for client in self.clients.values_mut() {
             if client.mode == Mode::Waiting(INIT) {
                 client.send(&Frame::json(&Reply::OutOfMemory));
+                self.untold = false;
             }
         }
     }
 
     /// Passes on what a process has printed; whether there was anything.
-    fn pump(&mut self, number: u64, stream: Stream) -> bool {
-        let mut buffer = [0; 32 << 10];
+    pub(super) fn pump(&mut self, number: u64, stream: Stream) -> bool {
         let Some(process) = self.processes.get_mut(&number) else {
             return false;
         };
-        let Some(n) = process.read(stream, &mut buffer) else {
+        // As much as a pipe holds. A container that is silent costs no memory for it.
+        self.buffer.resize(OUTPUT_READ, 0);
+        let Some(n) = process.read(stream, &mut self.buffer) else {
             return false;
         };
-        let bytes = &buffer[..n];
+        let bytes = &self.buffer[..n];
         if number == INIT
             && let Some(log) = &mut self.log
         {
-            // A full disk loses log lines; it does not stop the container.
-            let _ = log.write(stream, bytes);
+            log.write(stream, bytes);
         }
-        let frame = match stream {
-            Stream::Stdout => Frame::from(Output::Stdout(bytes.to_vec())),
-            Stream::Stderr => Frame::from(Output::Stderr(bytes.to_vec())),
-        };
         for client in self.clients.values_mut() {
             if let Mode::Attached(process, streams) = client.mode
                 && process == number
@@ -270,7 +298,7 @@ impl Shim {
                     Stream::Stderr => streams.stderr,
                 }
             {
-                client.send(&frame);
+                client.send_output(stream, bytes);
             }
         }
         true
@@ -294,91 +322,6 @@ impl Shim {
             let record = self.record(number, 0);
             self.tell_end(number, &record);
             self.forget_oldest();
-        }
-    }
-
-    /// The container has ended.
-    fn finish(&mut self) {
-        if let Some(log) = &mut self.log {
-            let _ = log.finish(Stream::Stdout);
-            let _ = log.finish(Stream::Stderr);
-        }
-        if self.plan.namespaces.pid != Sharing::New {
-            // No pid namespace dies with its init: what it started must be ended one by one.
-            let _ = self.group.kill();
-        }
-        let ends: Vec<u64> = self.processes.keys().copied().collect();
-        for number in ends {
-            if let Some(process) = self.processes.get_mut(&number) {
-                process.collect(Patience::Wait);
-            }
-        }
-        let record = self.record(INIT, cgroups::oom_kills(&self.group));
-        // Version 1 tells the removal of a group as if it were want of memory.
-        self.memory = None;
-        let _ = self.group.remove();
-        self.save(&record);
-        let others: Vec<u64> = self
-            .processes
-            .keys()
-            .copied()
-            .filter(|&n| n != INIT)
-            .collect();
-        for number in others {
-            for stream in [Stream::Stdout, Stream::Stderr] {
-                while self.pump(number, stream) {}
-            }
-            let record = self.record(number, 0);
-            self.tell_end(number, &record);
-        }
-        self.tell_end(INIT, &record);
-        for client in self.clients.values_mut() {
-            if client.mode == Mode::Asking {
-                client.mode = Mode::Leaving;
-            }
-        }
-        self.end = Some(record);
-    }
-
-    /// Written whole or not at all: beside the name, then onto it.
-    fn save(&self, record: &ExitRecord) {
-        let path = self.plan.directory.join("exit.json");
-        let beside = self.plan.directory.join("exit.json.new");
-        let json = serde_json::to_vec(record).expect("a record has string keys only");
-        let written = std::fs::File::create(&beside).and_then(|mut file| {
-            file.write_all(&json)?;
-            std::fs::rename(&beside, &path)
-        });
-        // The directory is gone: nobody will look for the container either.
-        drop(written);
-    }
-
-    fn record(&self, number: u64, oom_kills: u64) -> ExitRecord {
-        let process = &self.processes[&number];
-        let (code, finished_at) = process
-            .ended()
-            .unwrap_or_else(|| (137, jiff::Timestamp::now()));
-        ExitRecord {
-            code,
-            oom_killed: oom_kills > 0,
-            started_at: process.started(),
-            finished_at,
-        }
-    }
-
-    fn tell_end(&mut self, number: u64, record: &ExitRecord) {
-        for client in self.clients.values_mut() {
-            let frame = match client.mode {
-                Mode::Waiting(process) if process == number => {
-                    Frame::json(&Reply::Exited(record.clone()))
-                }
-                Mode::Attached(process, _) if process == number => {
-                    Frame::from(Output::Exited(record.clone()))
-                }
-                _ => continue,
-            };
-            client.send(&frame);
-            client.mode = Mode::Leaving;
         }
     }
 
@@ -439,6 +382,7 @@ impl Shim {
                         client.send(&Frame::json(&reply));
                     }
                 }
+                self.tell_memory();
                 // Only after the answer: a process can end before its first client is told of it.
                 if let Mode::Attached(process, _) | Mode::Waiting(process) = mode {
                     self.tell_if_over(process);

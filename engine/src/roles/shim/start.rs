@@ -13,7 +13,8 @@ use kernel::socket_path::SocketPath;
 
 use super::process::{Ends, Process};
 use super::serve::Shim;
-use crate::logs::json_file::JsonFile;
+use crate::logs::spec::LogSpec;
+use crate::logs::{Log, Place};
 use crate::roles::birth;
 use crate::roles::init::Luggage;
 use crate::roles::program::Stdio;
@@ -21,8 +22,9 @@ use crate::roles::setting;
 use crate::runtime::handshake::Refusal;
 use crate::runtime::plan::Plan;
 use crate::runtime::process::ProcessPlan;
-use crate::runtime::request::{LogSpec, Stdin};
+use crate::runtime::request::Stdin;
 use crate::runtime::{cgroups, mounts};
+use crate::stage::Stage;
 
 /// Prepares the container of a plan; nothing is left of it when that fails.
 pub(super) fn container(plan: Plan) -> Result<Shim, Refusal> {
@@ -40,7 +42,7 @@ pub(super) fn container(plan: Plan) -> Result<Shim, Refusal> {
     }
 }
 
-type Parts = (Process, Option<JsonFile>, UnixListener);
+type Parts = (Process, Option<Log>, UnixListener);
 
 fn in_group(plan: &Plan, group: &Cgroup) -> Result<Parts, Refusal> {
     let sys = |what: &'static str| move |e: SysError| Refusal::failed(what, &e);
@@ -52,7 +54,7 @@ fn in_group(plan: &Plan, group: &Cgroup) -> Result<Parts, Refusal> {
     let sources = plan.sources.iter().map(mounts::clone);
     let sources = sources.collect::<Result<Vec<_>, _>>();
     let sources = sources.map_err(sys("cannot open a volume"))?;
-    let log = open_log(&plan.log)?;
+    let log = open_log(&plan.log, &plan.stage)?;
     let (stdio, ends) = streams(&plan.process).map_err(sys("cannot make pipes"))?;
     let luggage = Luggage {
         mounts: Some((root, sources)),
@@ -77,21 +79,15 @@ fn in_group(plan: &Plan, group: &Cgroup) -> Result<Parts, Refusal> {
     }
 }
 
-fn open_log(log: &LogSpec) -> Result<Option<JsonFile>, Refusal> {
-    let LogSpec::JsonFile {
-        path,
-        max_size,
-        max_file,
-    } = log
-    else {
+fn open_log(log: &LogSpec, stage: &Stage) -> Result<Option<Log>, Refusal> {
+    let LogSpec::To(plan) = log else {
         return Ok(None);
     };
-    JsonFile::open(path, *max_size, *max_file)
-        .map(Some)
-        .map_err(|e| {
-            let e = SysError::io("open", e).on(path.to_string_lossy());
-            Refusal::failed("cannot open the log", &e)
-        })
+    let opened = Log::open(plan, &Place(stage.clone()));
+    opened.map(Some).map_err(|error| {
+        let what = "failed to create task for container: failed to initialize logging driver";
+        Refusal::failed(what, &error)
+    })
 }
 
 /// The streams of a process: its own ends, and ours.

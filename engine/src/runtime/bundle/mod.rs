@@ -13,9 +13,10 @@ mod resources;
 
 use std::path::{Path, PathBuf};
 
+use crate::logs::spec::LogSpec;
 use crate::oci::runtime_spec::Spec;
 use crate::runtime::plan::{Entrance, Plan};
-use crate::runtime::request::{Access, InitProcess, LogSpec, Root};
+use crate::runtime::request::{Access, InitProcess, Root};
 use crate::runtime::seccomp::FilterError;
 use crate::stage::Stage;
 
