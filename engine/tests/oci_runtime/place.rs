@@ -190,8 +190,8 @@ pub(crate) fn config(argv: &[&str], cgroup: &str) -> Value {
         ],
         "linux": {
             "cgroupsPath": format!("/quai-test/{cgroup}"),
-            "namespaces": ["pid", "network", "ipc", "uts", "mount", "cgroup"]
-                .map(|kind| json!({"type": kind})),
+            "namespaces": (["pid", "network", "ipc", "uts", "mount", "cgroup"]
+                .map(|kind| json!({"type": kind}))),
             "maskedPaths": ["/proc/kcore", "/proc/timer_list", "/sys/firmware"],
             "readonlyPaths": ["/proc/sys", "/proc/bus"],
         },
