@@ -40,9 +40,9 @@ fn start(args: EngineArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     let log = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
         .with_env_filter(filter(&config.log_level))
-        .with_filter_reloading()
-        .with_writer(std::io::stderr);
+        .with_filter_reloading();
     let handle = log.reload_handle();
     log.init();
     let set = move |level: &str| {
