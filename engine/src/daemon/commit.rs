@@ -9,6 +9,7 @@ use crate::image::{
     AddedLayer, Image, NewImage, Reference, Selector, add_image, add_layer, scratch_config,
 };
 use crate::oci::{Digest, EmptyObject, ImageConfig, LayerFormat, RunConfig};
+use crate::registry::{download, download_pipe};
 use crate::store::{Packed, pack};
 
 use super::container::{ContainerRecord, State};
@@ -147,6 +148,33 @@ impl Daemon {
         Ok(stored)
     }
 
+    /// Makes an image of an archive that is fetched from the web.
+    pub async fn import_from(
+        self: &Arc<Self>,
+        address: String,
+        name: Option<Reference>,
+        changes: Vec<String>,
+        message: String,
+        sink: ProgressSink,
+    ) -> Result<(), DaemonError> {
+        sink.status("", format!("Downloading from {address}"));
+        let message = if message.is_empty() {
+            format!("Imported from {address}")
+        } else {
+            message
+        };
+        self.reach(move |daemon, settings| async move {
+            let (writer, reader) = download_pipe();
+            let (fetched, made) = tokio::join!(
+                download(&settings, &address, writer),
+                daemon.import(name, changes, message, reader, sink)
+            );
+            fetched?;
+            made
+        })
+        .await
+    }
+
     /// Makes an image of an archive of files.
     pub async fn import(
         self: &Arc<Self>,
@@ -156,6 +184,11 @@ impl Daemon {
         archive: impl Read + Send + 'static,
         sink: ProgressSink,
     ) -> Result<(), DaemonError> {
+        let message = if message.is_empty() {
+            "Imported from -".to_owned()
+        } else {
+            message
+        };
         if let Some(Selector::Digest(_)) = name.as_ref().map(Reference::selector) {
             return Err(DaemonError::Invalid(
                 "cannot import digest reference".into(),
@@ -164,15 +197,10 @@ impl Daemon {
         let _naming = self.naming.lock().await;
         self.block(move |daemon| {
             let top = add_layer(&daemon.store, None, archive, None)?;
-            let comment = if message.is_empty() {
-                "Imported from -"
-            } else {
-                &message
-            };
             let new = NewImage {
                 name: name.as_ref(),
                 changes: &changes,
-                comment,
+                comment: &message,
                 created_by: "",
                 config: scratch_config(),
             };

@@ -73,7 +73,16 @@ impl Endpoint {
         host_and_port(&self.base)
     }
 
-    async fn greet(settings: &Settings, base: Url, proof: Proof) -> Result<Self, RegistryError> {
+    /// A server that is no registry, and is asked nothing before the request itself.
+    pub(super) fn without_greeting(settings: &Settings, url: &Url) -> Result<Self, RegistryError> {
+        let mut base = url.clone();
+        base.set_path("/");
+        base.set_query(None);
+        base.set_fragment(None);
+        Self::prepare(settings, base, Proof::Certificate)
+    }
+
+    fn prepare(settings: &Settings, base: Url, proof: Proof) -> Result<Self, RegistryError> {
         let host = host_and_port(&base);
         let client = |patience: Option<std::time::Duration>| -> Result<Client, RegistryError> {
             let tls = tls::config(&settings.root, &host, proof)?;
@@ -96,14 +105,18 @@ impl Endpoint {
                 source,
             })
         };
-        let mut endpoint = Self {
+        Ok(Self {
             is_inward: is_loopback_name(host_name(&host)),
             http: client(Some(settings.patience))?,
             upload: client(None)?,
             challenge: Challenge::None,
             settings: settings.clone(),
             base,
-        };
+        })
+    }
+
+    async fn greet(settings: &Settings, base: Url, proof: Proof) -> Result<Self, RegistryError> {
+        let mut endpoint = Self::prepare(settings, base, proof)?;
         let url = endpoint.url("v2/")?;
         let answer = endpoint.http.get(url.clone()).send().await;
         let answer = answer.map_err(RegistryError::http(&Method::GET, &url))?;

@@ -18,6 +18,7 @@ mod client;
 mod error;
 
 mod blob;
+mod download;
 mod manifest;
 mod search;
 mod upload;
@@ -25,6 +26,7 @@ mod upload;
 pub use auth::{Credentials, Login};
 pub use blob::{BlobReader, Wanted};
 pub use client::Repository;
+pub use download::{DownloadReader, DownloadWriter, download, download_pipe};
 pub use endpoint::{DEFAULT_REGISTRY, Endpoint, INDEX_SERVER};
 pub use error::RegistryError;
 pub use manifest::{DOCUMENT_LIMIT, FetchedManifest};

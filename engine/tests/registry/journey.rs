@@ -210,3 +210,37 @@ async fn an_index_leads_each_machine_to_its_own_image() {
         .await;
     assert!(matches!(refused, Err(RegistryError::Refused { .. })));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_of_the_web_becomes_an_image() {
+    if skip("an_archive_of_the_web_becomes_an_image") {
+        return;
+    }
+    let place = Place::new();
+    let rootfs = crate::place::archive(&[("etc/motd", b"from afar")]);
+    let server = crate::server::Server::start(move |asked| match asked.path.as_str() {
+        "/rootfs.tar" => crate::server::Reply::new(200, rootfs.clone()),
+        "/cut.tar" => crate::server::Reply {
+            told: Some(rootfs.len()),
+            ..crate::server::Reply::new(200, &rootfs[..700])
+        },
+        _ => crate::server::Reply::new(404, ""),
+    });
+    let engine = place.engine("a").await;
+    let import = async |file: &str, name: &str| {
+        let (sink, _told) = engine::daemon::ProgressSink::new();
+        let address = format!("http://127.0.0.1:{}/{file}", server.port);
+        let name = engine::image::Reference::parse(name).unwrap();
+        engine
+            .0
+            .import_from(address, Some(name), Vec::new(), String::new(), sink)
+            .await
+    };
+    import("rootfs.tar", "afar:1").await.unwrap();
+    let image = engine.0.inspect_image("afar:1").await.unwrap();
+    assert!(image.comment.starts_with("Imported from http://127.0.0.1"));
+    for bad in ["cut.tar", "absent.tar"] {
+        assert!(import(bad, "bad:1").await.is_err(), "{bad}");
+        assert!(engine.0.inspect_image("bad:1").await.is_err(), "{bad}");
+    }
+}

@@ -30,21 +30,25 @@ pub(super) async fn import(
     query: &Query,
     request: Request,
 ) -> Result<Response, ApiError> {
-    if source != "-" {
-        return Err(DaemonError::Unsupported("importing from an address".into()).into());
-    }
     let name = reference(query.get("repo"), query.get("tag"))?;
     let (changes, message) = (
         query.all("changes"),
         query.get("message").unwrap_or_default().to_owned(),
     );
+    let address = (source != "-").then(|| source.to_owned());
     let archive = BodyReader::new(request.into_body());
     let (sink, progress) = ProgressSink::new();
     tokio::spawn(async move {
-        if let Err(error) = daemon
-            .import(name, changes, message, archive, sink.clone())
-            .await
-        {
+        let told = sink.clone();
+        let done = match address {
+            Some(address) => {
+                daemon
+                    .import_from(address, name, changes, message, told)
+                    .await
+            }
+            None => daemon.import(name, changes, message, archive, told).await,
+        };
+        if let Err(error) = done {
             sink.send(failure(&error));
         }
     });

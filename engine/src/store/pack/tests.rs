@@ -171,7 +171,10 @@ fn any_tree_comes_back_as_it_was() {
         let (from, to) = (scratch.path().join("from"), scratch.path().join("to"));
         fs::create_dir(&from).unwrap();
         fs::create_dir(&to).unwrap();
-        grow(&from, &mut Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed)));
+        grow(
+            &from,
+            &mut Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed)),
+        );
         let layer = |tree: &Path| {
             let mut archive = Vec::new();
             let dir = fs::File::open(tree).unwrap();
