@@ -6,6 +6,7 @@ use reqwest::{Method, Url};
 
 use crate::oci::{BadDigest, BadDocument, Digest};
 
+use super::resolver::LookupError;
 use super::tls::TlsError;
 
 /// A failure of a registry, or of the way to it.
@@ -226,6 +227,9 @@ impl RegistryError {
 fn failed_request(method: &Method, url: &Url, error: &reqwest::Error) -> String {
     let mut cause: &dyn Error = error;
     while let Some(deeper) = cause.source() {
+        if cause.is::<LookupError>() {
+            break;
+        }
         if let Some(io) = cause.downcast_ref::<std::io::Error>()
             && io.raw_os_error().is_some()
         {

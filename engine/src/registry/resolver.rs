@@ -21,7 +21,7 @@ pub(super) struct Resolver {
 
 /// A name without an address.
 #[derive(Debug, thiserror::Error)]
-enum LookupError {
+pub(super) enum LookupError {
     #[error("dial tcp: lookup {name}: {source}")]
     Server {
         name: String,

@@ -226,3 +226,14 @@ async fn a_server_that_drips_is_given_up() {
     let error = fetched.unwrap_err();
     assert!(matches!(error, RegistryError::Stalled { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn a_name_without_an_address_is_told_as_such() {
+    let place = Place::new();
+    let settings = settings(&place.path("root"), "unused.test");
+    let error = Endpoint::reach(&settings, "absent.test").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Get \"https://absent.test/v2/\": dial tcp: lookup absent.test: no such host"
+    );
+}
