@@ -13,13 +13,14 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, UPGRADE};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::context::Endpoint;
+use super::connect::{self, ConnectError};
+use super::context::Target;
 use super::error::CliError;
 use super::path::Query;
 use super::wire::{Stdio, Wire};
@@ -32,8 +33,9 @@ type Body = UnsyncBoxBody<Bytes, io::Error>;
 /// Speaks to one daemon.
 #[derive(Debug)]
 pub(crate) struct Client {
-    host: String,
-    endpoint: Endpoint,
+    target: Target,
+    /// What every request carries because the user's settings say so.
+    headers: Vec<(String, String)>,
     version: RefCell<String>,
 }
 
@@ -47,18 +49,30 @@ pub(crate) enum Payload {
 }
 
 impl Client {
-    /// A client of the daemon at `host`; nothing is sent yet.
-    pub(crate) fn new(host: &str) -> Result<Self, CliError> {
+    /// A client of the daemon at `target`; nothing is sent yet.
+    pub(crate) fn new(target: Target, headers: Vec<(String, String)>) -> Self {
         let version = std::env::var("DOCKER_API_VERSION").unwrap_or_default();
-        Ok(Self {
-            host: host.to_owned(),
-            endpoint: Endpoint::parse(host)?,
+        Self {
+            target,
+            headers,
             version: RefCell::new(if version.is_empty() {
                 API_VERSION.to_owned()
             } else {
                 version
             }),
-        })
+        }
+    }
+
+    /// The daemon's address, as messages show it.
+    pub(crate) fn host(&self) -> &str {
+        &self.target.host
+    }
+
+    /// A connection to the daemon on which nothing has been said.
+    pub(crate) async fn dial(&self) -> Result<connect::Stream, CliError> {
+        connect::connect(&self.target)
+            .await
+            .map_err(|error| self.refused(error, ""))
     }
 
     /// The version of the API that the last request used.
@@ -173,7 +187,7 @@ impl Client {
                         doing: query.as_str().to_owned(),
                         source,
                     })?;
-            return Wire::from_upgraded(upgraded, &self.endpoint, stdio);
+            return Wire::from_upgraded(upgraded, stdio);
         }
         Err(CliError::Said(
             "the daemon refuses the API version it asked for".to_owned(),
@@ -198,6 +212,14 @@ impl Client {
         if let Some(auth) = query.registry_auth() {
             request = request.header("X-Registry-Auth", auth);
         }
+        for (name, value) in &self.headers {
+            // A header that HTTP cannot carry would make every request fail: it is left out.
+            if let (Ok(name), Ok(value)) =
+                (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
+            {
+                request = request.header(name, value);
+            }
+        }
         request
             .body(body)
             .expect("paths are percent-encoded, so the request is well formed")
@@ -213,29 +235,23 @@ impl Client {
             doing: query.as_str().to_owned(),
             source,
         };
-        let mut sender = match &self.endpoint {
-            Endpoint::Unix(path) => {
-                let stream = UnixStream::connect(path)
-                    .await
-                    .map_err(|e| self.refused(&e))?;
-                let (sender, connection) = http1::handshake(TokioIo::new(stream))
-                    .await
-                    .map_err(broken)?;
-                tokio::spawn(connection.with_upgrades());
-                sender
-            }
-            Endpoint::Tcp(address) => {
-                let stream = TcpStream::connect(address)
-                    .await
-                    .map_err(|e| self.refused(&e))?;
-                let (sender, connection) = http1::handshake(TokioIo::new(stream))
-                    .await
-                    .map_err(broken)?;
-                tokio::spawn(connection.with_upgrades());
-                sender
-            }
+        let stream = connect::connect(&self.target)
+            .await
+            .map_err(|error| self.refused(error, request.uri().path()))?;
+        let answer = match stream {
+            connect::Stream::Unix(stream) => speak(stream, request).await,
+            connect::Stream::Tcp(stream) => speak(stream, request).await,
+            connect::Stream::Ssh(stream, said) => match speak(stream, request).await {
+                Err(error) => {
+                    if let Some(why) = connect::last_words(said).await {
+                        return Err(CliError::Said(format!("error during connect: {why}")));
+                    }
+                    Err(error)
+                }
+                answer => answer,
+            },
         };
-        let response = sender.send_request(request).await.map_err(broken)?;
+        let response = answer.map_err(broken)?;
         let status = response.status();
         if status.is_success() || status.is_redirection() || status.is_informational() {
             return Ok(response);
@@ -251,11 +267,20 @@ impl Client {
         })
     }
 
-    fn refused(&self, error: &io::Error) -> CliError {
-        let host = self.host.clone();
-        match error.kind() {
-            io::ErrorKind::PermissionDenied => CliError::Forbidden { host },
-            _ => CliError::Unreachable { host },
+    fn refused(&self, error: ConnectError, path: &str) -> CliError {
+        let host = self.target.host.clone();
+        match error {
+            ConnectError::Unanswered(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                CliError::Forbidden { host }
+            }
+            ConnectError::Unanswered(_) => CliError::Unreachable { host },
+            other => {
+                let scheme = if self.target.tls.is_some() { "https" } else { "http" };
+                let address = host.split_once("://").map_or(host.as_str(), |(_, rest)| rest);
+                CliError::Said(format!(
+                    "error during connect: Get \"{scheme}://{address}{path}\": {other}"
+                ))
+            }
         }
     }
 
@@ -275,6 +300,16 @@ impl Client {
         theirs.trim().clone_into(&mut self.version.borrow_mut());
         changed
     }
+}
+
+/// One request over a connection, to the head of its answer.
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Body>,
+) -> Result<Response<Incoming>, hyper::Error> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection.with_upgrades());
+    sender.send_request(request).await
 }
 
 /// The whole body of an answer.

@@ -61,6 +61,24 @@ pub(crate) enum CliError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// A file of the client's settings that cannot be used.
+    #[error("{what} {path}: {}", plain(source))]
+    Setting {
+        /// The system call.
+        what: &'static str,
+        /// The file.
+        path: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A context that is not kept here.
+    #[error("context \"{name}\": context not found: {source}")]
+    NoContext {
+        /// Its name.
+        name: String,
+        /// Where it would be.
+        source: Box<CliError>,
+    },
     /// The output cannot be written: usually a closed pipe.
     #[error("cannot write the output: {0}")]
     Output(#[source] std::io::Error),

@@ -20,6 +20,7 @@ pub(crate) fn command(command: &Command, path: &str) -> String {
         .flags
         .iter()
         .flat_map(|group| group.iter())
+        .filter(|flag| !flag.is_hidden)
         .collect();
     if !flags.is_empty() {
         text.push_str("\nOptions:\n");
@@ -33,6 +34,9 @@ pub(crate) fn group(group: &Group) -> String {
     let prefix = format!("{} ", group.name);
     let members = commands::all().filter_map(|command| {
         let name = command.paths[0].strip_prefix(&prefix)?;
+        if command.is_hidden() {
+            return None;
+        }
         Some((name, command.about))
     });
     format!(
@@ -65,6 +69,9 @@ pub(crate) fn overview(global: &'static [Flag]) -> String {
 
 /// An option that cannot be understood.
 pub(crate) fn refused(command: &Command, path: &str, error: &FlagError) -> CliError {
+    if matches!(error, FlagError::Refused { .. }) {
+        return CliError::Said(error.to_string());
+    }
     CliError::Hinted {
         message: error.to_string(),
         hint: format!("Usage:  {}\n\n{}", usage(command, path), more(path)),

@@ -13,6 +13,8 @@ mod commands;
 mod help;
 
 mod client;
+mod config;
+mod connect;
 mod context;
 mod credentials;
 mod download;
@@ -35,6 +37,11 @@ use std::process::ExitCode;
 
 use client::Client;
 use commands::Found;
+use config::Config;
+use context::Target;
+use context::endpoint::Endpoint;
+use context::store::Store;
+use detach::DetachKeys;
 use error::CliError;
 use flags::{Flag, Matches, Order};
 
@@ -42,20 +49,60 @@ use flags::{Flag, Matches, Order};
 #[derive(Debug)]
 struct Session {
     client: Client,
+    /// The options that stood before the command.
+    global: Matches,
+    config: Config,
+    /// The name of the context in use.
+    context: String,
+}
+
+impl Session {
+    /// `--format`, or the settings' own; a list of bare ids has none.
+    fn format<'s>(&'s self, matches: &'s Matches, setting: &str) -> Option<&'s str> {
+        let quiet = matches.declares("quiet") && matches.on("quiet");
+        let settled = || self.config.text(setting).filter(|_| !quiet);
+        matches.text("format").or_else(settled)
+    }
+
+    /// The keys that leave a container: those of the call, those of the settings, the usual ones.
+    fn detach_keys(&self, matches: &Matches) -> Result<DetachKeys, CliError> {
+        let settled = self
+            .config
+            .text("detachKeys")
+            .filter(|_| !matches.given("detach-keys"));
+        DetachKeys::parse(settled.unwrap_or(matches.text("detach-keys").unwrap_or_default()))
+    }
+
+    /// The contexts that are kept beside the settings.
+    fn contexts(&self) -> Store {
+        Store::new(self.config.directory())
+    }
 }
 
 /// Options that stand before the command.
 const GLOBAL: &[Flag] = &[
+    Flag::text("config", "Directory of the client's settings (default \"~/.docker\")"),
     Flag::text(
         "context",
-        "Name of the context to use (only \"default\" exists)",
+        "Context to use (instead of DOCKER_HOST and of the one set with \"docker context use\")",
     )
     .short('c'),
-    Flag::list(
-        "host",
-        "Daemon to connect to: unix:///PATH or tcp://HOST:PORT",
+    Flag::switch("debug", "Enable debug mode").short('D'),
+    Flag::list("host", "Daemon to connect to: unix://, tcp:// or ssh://").short('H'),
+    Flag::text(
+        "log-level",
+        "What to log (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")",
     )
-    .short('H'),
+    .short('l')
+    .default("info"),
+    Flag::switch("tls", "Use TLS; --tlsverify implies it"),
+    Flag::text(
+        "tlscacert",
+        "Authority that signs the daemon's certificate (default \"~/.docker/ca.pem\")",
+    ),
+    Flag::text("tlscert", "Our own certificate (default \"~/.docker/cert.pem\")"),
+    Flag::text("tlskey", "Its key (default \"~/.docker/key.pem\")"),
+    Flag::switch("tlsverify", "Use TLS and make the daemon prove who it is"),
     Flag::switch("version", "Print version information and quit").short('v'),
 ];
 
@@ -105,6 +152,12 @@ async fn dispatch(words: &[String]) -> Result<u8, CliError> {
         output::print(&help::overview(GLOBAL))?;
         return Ok(0);
     }
+    let level = global.text("log-level").unwrap_or_default();
+    if !["panic", "fatal", "error", "warn", "warning", "info", "debug", "trace"].contains(&level) {
+        return Err(CliError::Said(format!(
+            "Unable to parse logging level: {level}"
+        )));
+    }
     let (command, path, rest) = match commands::find(&global.operands) {
         Found::Command {
             command,
@@ -120,34 +173,40 @@ async fn dispatch(words: &[String]) -> Result<u8, CliError> {
     let mut matches = Matches::parse(command.flags, rest, command.order)
         .map_err(|error| help::refused(command, &path, &error))?;
     matches.path = path;
-    if matches.help.is_some() {
+    matches.warnings.iter().for_each(|warning| output::complain(warning));
+    if matches.help.is_some() || (matches.declares("help") && matches.on("help")) {
         output::print(&help::command(command, &matches.path))?;
         return Ok(0);
     }
     help::count_operands(command, &matches)?;
-    let session = Session {
-        client: Client::new(&host(&global)?)?,
-    };
+    let session = open(global, command)?;
     (command.run)(&session, &matches).await
 }
 
-/// The daemon to talk to: `-H`, then `DOCKER_HOST`, then the usual socket.
-fn host(global: &Matches) -> Result<String, CliError> {
-    let context = global.text("context").map(str::to_owned);
-    let context = context.or_else(|| std::env::var("DOCKER_CONTEXT").ok());
-    if let Some(context) = context.filter(|name| !name.is_empty() && name != "default") {
-        return Err(CliError::Said(format!(
-            "Failed to initialize: unable to resolve docker endpoint: context \"{context}\": \
-             context not found: only \"default\" exists; use -H or DOCKER_HOST"
-        )));
+/// Reads the settings and finds the daemon; nothing is sent to it yet.
+fn open(global: Matches, command: &commands::Command) -> Result<Session, CliError> {
+    let directory = match global.text("config") {
+        Some(path) => path.into(),
+        None => config::default_directory(),
+    };
+    let (config, warning) = Config::load(&directory);
+    if let Some(warning) = warning {
+        output::complain(&warning);
     }
-    if let Some(host) = global.all("host").last() {
-        return Ok(host.clone());
-    }
-    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
-    Ok(if host.is_empty() {
-        context::DEFAULT_HOST.to_owned()
-    } else {
-        host
+    let context = context::chosen(&global, &config)?;
+    let target = match context::target(&context, &global, &config) {
+        // Whoever mends a broken context needs these commands.
+        Err(_) if command.is_local() => Target {
+            host: context::endpoint::DEFAULT_HOST.to_owned(),
+            endpoint: Endpoint::parse(context::endpoint::DEFAULT_HOST)?,
+            tls: None,
+        },
+        target => target?,
+    };
+    Ok(Session {
+        client: Client::new(target, config.headers()),
+        global,
+        config,
+        context,
     })
 }

@@ -10,7 +10,6 @@ use std::os::unix::net::UnixStream;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 
-use super::context::Endpoint;
 use super::error::CliError;
 
 /// What the bytes of the stream mean.
@@ -40,29 +39,21 @@ enum Socket {
 
 impl Wire {
     /// Takes the socket back from hyper and makes it blocking.
-    pub(crate) fn from_upgraded(
-        upgraded: Upgraded,
-        endpoint: &Endpoint,
-        stdio: Stdio,
-    ) -> Result<Self, CliError> {
-        const OURS: &str = "the connection is the one this client opened";
+    pub(crate) fn from_upgraded(upgraded: Upgraded, stdio: Stdio) -> Result<Self, CliError> {
         let failed = |source| CliError::Stream {
             doing: "take over the connection",
             source,
         };
-        let (socket, ahead) = match endpoint {
-            Endpoint::Unix(_) => {
-                let parts = upgraded
-                    .downcast::<TokioIo<tokio::net::UnixStream>>()
-                    .expect(OURS);
+        let (socket, ahead) = match upgraded.downcast::<TokioIo<tokio::net::UnixStream>>() {
+            Ok(parts) => {
                 let socket = parts.io.into_inner().into_std().map_err(failed)?;
                 socket.set_nonblocking(false).map_err(failed)?;
                 (Socket::Unix(socket), parts.read_buf)
             }
-            Endpoint::Tcp(_) => {
+            Err(upgraded) => {
                 let parts = upgraded
                     .downcast::<TokioIo<tokio::net::TcpStream>>()
-                    .expect(OURS);
+                    .expect("the connection is the one this client opened");
                 let socket = parts.io.into_inner().into_std().map_err(failed)?;
                 socket.set_nonblocking(false).map_err(failed)?;
                 (Socket::Tcp(socket), parts.read_buf)

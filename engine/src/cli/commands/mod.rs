@@ -4,6 +4,7 @@
 //! tables below are all the dispatch there is.
 
 pub(crate) mod container;
+pub(crate) mod context;
 pub(crate) mod image;
 pub(crate) mod manifest;
 pub(crate) mod network;
@@ -34,6 +35,18 @@ pub(crate) struct Command {
     pub(crate) order: Order,
     /// What it does, to its exit code.
     pub(crate) run: Run,
+}
+
+impl Command {
+    /// Whether it never talks to a daemon.
+    pub(crate) fn is_local(&self) -> bool {
+        self.paths[0].starts_with("context ") || self.paths[0] == "help"
+    }
+
+    /// Whether the help leaves it out.
+    pub(crate) fn is_hidden(&self) -> bool {
+        std::ptr::eq(self, &raw const system::dial_stdio::COMMAND)
+    }
 }
 
 /// How many operands a command takes.
@@ -74,6 +87,11 @@ pub(crate) static GROUPS: &[Group] = &[
         name: "container",
         about: "Manage containers",
         commands: container::COMMANDS,
+    },
+    Group {
+        name: "context",
+        about: "Manage contexts",
+        commands: context::COMMANDS,
     },
     Group {
         name: "image",

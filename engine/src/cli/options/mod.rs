@@ -6,6 +6,7 @@
 pub(crate) mod duration;
 pub(crate) mod environment;
 pub(crate) mod filters;
+pub(crate) mod gpus;
 pub(crate) mod moment;
 pub(crate) mod mounts;
 pub(crate) mod networks;

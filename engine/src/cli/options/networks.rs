@@ -46,6 +46,9 @@ impl Networks {
         if let Some(ip) = matches.text("ip6") {
             addresses.insert("IPv6Address".into(), ip.into());
         }
+        if !matches.all("link-local-ip").is_empty() {
+            addresses.insert("LinkLocalIPs".into(), json!(matches.all("link-local-ip")));
+        }
         if !addresses.is_empty() {
             companions.insert("IPAMConfig".into(), addresses.into());
         }

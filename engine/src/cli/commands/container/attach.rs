@@ -4,7 +4,6 @@ use super::run::Exit;
 use crate::cli::attach::{Conversation, Ended, Input, Signals, Target, redraw};
 use crate::cli::client::Payload;
 use crate::cli::commands::{Command, Operands};
-use crate::cli::detach::DetachKeys;
 use crate::cli::error::CliError;
 use crate::cli::flags::{Flag, Matches, Order};
 use crate::cli::path::Query;
@@ -75,7 +74,7 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     };
     let exit = Exit::of(session, id, "not-running").await?;
     let wire = client.hijack(&query, Payload::Empty, stdio).await?;
-    let keys = DetachKeys::parse(matches.text("detach-keys").unwrap_or_default())?;
+    let keys = session.detach_keys(matches)?;
     let input = if stdin { Input::Forward } else { Input::Keep };
     let conversation = Conversation::start(wire, input, keys)?;
     if has_tty {

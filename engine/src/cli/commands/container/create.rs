@@ -54,6 +54,7 @@ pub(super) async fn create(
         )));
     }
     let mut body = body(matches, presence)?;
+    add_proxies(session, &mut body);
     // The program then finds its terminal as large as ours from the start.
     if let Some(size) = tty::size().filter(|_| matches.on("tty")) {
         body["HostConfig"]["ConsoleSize"] = json!([size.rows, size.cols]);
@@ -105,6 +106,22 @@ pub(super) async fn create(
         file.write(&id)?;
     }
     Ok(Created { id, body })
+}
+
+/// The proxies of the settings, where the call itself names none.
+fn add_proxies(session: &Session, body: &mut Value) {
+    let Some(variables) = body["Env"].as_array_mut() else {
+        return;
+    };
+    for (name, value) in session.config.proxies(session.client.host()) {
+        let is_it = |known: &Value| {
+            let known = known.as_str().unwrap_or_default();
+            known.split('=').next() == Some(name.as_str())
+        };
+        if !variables.iter().any(is_it) {
+            variables.push(format!("{name}={value}").into());
+        }
+    }
 }
 
 fn is_missing_image(error: &CliError) -> bool {

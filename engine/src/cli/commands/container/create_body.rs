@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::error::CliError;
 use crate::cli::flags::Matches;
 use crate::cli::options::environment;
+use crate::cli::options::gpus;
 use crate::cli::options::mounts::Mounts;
 use crate::cli::options::networks::Networks;
 use crate::cli::options::ports::Published;
@@ -182,6 +183,7 @@ fn host_config(matches: &Matches) -> Result<Map<String, Value>, CliError> {
         ("CgroupnsMode", "cgroupns"),
         ("ContainerIDFile", "cidfile"),
         ("IpcMode", "ipc"),
+        ("Isolation", "isolation"),
         ("PidMode", "pid"),
         ("UTSMode", "uts"),
         ("UsernsMode", "userns"),
@@ -234,6 +236,8 @@ pub(super) fn update_limits(matches: &Matches) -> Map<String, Value> {
         ("BlkioWeight", "blkio-weight"),
         ("CpuPeriod", "cpu-period"),
         ("CpuQuota", "cpu-quota"),
+        ("CpuRealtimePeriod", "cpu-rt-period"),
+        ("CpuRealtimeRuntime", "cpu-rt-runtime"),
         ("CpuShares", "cpu-shares"),
         ("PidsLimit", "pids-limit"),
     ] {
@@ -273,6 +277,22 @@ fn limits(matches: &Matches) -> Result<Map<String, Value>, CliError> {
             host.insert(key.into(), rates.into());
         }
     }
+    let weights: Vec<Value> = matches
+        .all("blkio-weight-device")
+        .iter()
+        .map(|word| weight(word))
+        .collect::<Result<_, _>>()?;
+    if !weights.is_empty() {
+        host.insert("BlkioWeightDevice".into(), weights.into());
+    }
+    let gpus: Vec<Value> = matches
+        .all("gpus")
+        .iter()
+        .map(|word| gpus::parse(word).map_err(CliError::Said))
+        .collect::<Result<_, _>>()?;
+    if !gpus.is_empty() {
+        host.insert("DeviceRequests".into(), gpus.into());
+    }
     let ulimits: Vec<Value> = matches
         .all("ulimit")
         .iter()
@@ -296,6 +316,27 @@ fn rate(option: &str, word: &str) -> Result<Value, CliError> {
         _ => Err(CliError::Said(format!(
             "invalid argument \"{word}\" for \"--{option}\" flag: use /dev/DEVICE:RATE"
         ))),
+    }
+}
+
+/// `/dev/sda:200`
+fn weight(word: &str) -> Result<Value, CliError> {
+    let refuse = |why: String| {
+        CliError::Said(format!(
+            "invalid argument \"{word}\" for \"--blkio-weight-device\" flag: {why}"
+        ))
+    };
+    let (path, weight) = word
+        .split_once(':')
+        .ok_or_else(|| refuse(format!("bad format: {word}")))?;
+    if !path.starts_with("/dev/") {
+        return Err(refuse(format!("bad format for device path: {word}")));
+    }
+    match weight.parse::<u16>() {
+        Ok(weight) if weight == 0 || (10..=1000).contains(&weight) => {
+            Ok(json!({ "Path": path, "Weight": weight }))
+        }
+        _ => Err(refuse(format!("invalid weight for device: {word}"))),
     }
 }
 

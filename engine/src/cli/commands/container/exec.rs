@@ -5,7 +5,6 @@ use serde_json::json;
 use crate::cli::attach::{Conversation, Ended, Input, Signals, Target};
 use crate::cli::client::Payload;
 use crate::cli::commands::{Command, Operands};
-use crate::cli::detach::DetachKeys;
 use crate::cli::error::CliError;
 use crate::cli::flags::{Flag, Matches, Order};
 use crate::cli::options::environment;
@@ -86,7 +85,7 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     }
     let stdio = if tty { Stdio::Raw } else { Stdio::Multiplexed };
     let wire = client.hijack(&start, Payload::Json(how), stdio).await?;
-    let keys = DetachKeys::parse(matches.text("detach-keys").unwrap_or_default())?;
+    let keys = session.detach_keys(matches)?;
     let input = if stdin { Input::Forward } else { Input::Keep };
     let conversation = Conversation::start(wire, input, keys)?;
     let target = Target::Exec(id.to_owned());

@@ -39,10 +39,19 @@ async fn container(session: &Session, matches: &Matches) -> Result<u8, CliError>
 /// Shows the document of each operand; what was found is shown even if something was not.
 pub(crate) async fn inspect_documents(
     matches: &Matches,
+    fetch: impl AsyncFnMut(&str) -> Result<Value, CliError>,
+) -> Result<u8, CliError> {
+    inspect_documents_of(&matches.operands, matches, fetch).await
+}
+
+/// Shows the document of each of `names`.
+pub(crate) async fn inspect_documents_of(
+    names: &[String],
+    matches: &Matches,
     mut fetch: impl AsyncFnMut(&str) -> Result<Value, CliError>,
 ) -> Result<u8, CliError> {
     let (mut found, mut errors) = (Vec::new(), Vec::new());
-    for name in &matches.operands {
+    for name in names {
         match fetch(name).await {
             Ok(document) => found.push(document),
             Err(error) => errors.push(error),

@@ -11,8 +11,9 @@ const SEVERAL: &str = "[OPTIONS] CONTAINER [CONTAINER...]";
 
 const STOP_OPTIONS: &[Flag] = &[
     Flag::text("signal", "Signal to send instead of the container's own").short('s'),
-    Flag::int("timeout", "Seconds to wait before a kill").short('t'),
-    Flag::int("time", "The older name of --timeout"),
+    Flag::int("timeout", "Seconds to wait before a kill")
+        .short('t')
+        .deprecated("time"),
 ];
 
 /// `docker stop`
@@ -79,7 +80,7 @@ pub(crate) static UNPAUSE: Command = Command {
 };
 
 async fn stop(session: &Session, matches: &Matches, verb: &'static str) -> Result<u8, CliError> {
-    let seconds = matches.text("timeout").or(matches.text("time"));
+    let seconds = matches.text("timeout");
     let signal = matches.text("signal");
     post_each(session, matches, verb, |query| {
         query.with_some("signal", signal).with_some("t", seconds)

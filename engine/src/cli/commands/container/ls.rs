@@ -87,7 +87,7 @@ const WITH_SIZE: Listing = Listing {
 const IGNORED: &str = "WARNING: Ignoring custom format, because both --format and --quiet are set.";
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
-    let format = matches.text("format");
+    let format = session.format(matches, "psFormat");
     let last = if matches.on("latest") {
         1
     } else {

@@ -9,7 +9,6 @@ use super::create_options::OPTIONS;
 use crate::cli::attach::{Conversation, Ended, Input, Signals, Target};
 use crate::cli::client::{Payload, collect};
 use crate::cli::commands::{Command, Operands};
-use crate::cli::detach::DetachKeys;
 use crate::cli::error::CliError;
 use crate::cli::flags::{Flag, Matches, Order};
 use crate::cli::path::Query;
@@ -77,7 +76,6 @@ async fn detached(session: &Session, created: &Created) -> Result<u8, CliError> 
 }
 
 async fn attached(session: &Session, matches: &Matches, created: &Created) -> Result<u8, CliError> {
-    let keys = matches.text("detach-keys").unwrap_or_default();
     let wants = |key: &str| created.body[key].as_bool().unwrap_or(false);
     let query = Query::new(&["containers", &created.id, "attach"])
         .with("stream", "1")
@@ -102,7 +100,7 @@ async fn attached(session: &Session, matches: &Matches, created: &Created) -> Re
     };
     // Asked before the start: a short life must not end unnoticed.
     let exit = Exit::of(session, &created.id, condition).await?;
-    let conversation = Conversation::start(wire, input, DetachKeys::parse(keys)?)?;
+    let conversation = Conversation::start(wire, input, session.detach_keys(matches)?)?;
     session
         .client
         .post(&start(&created.id), Payload::Empty)

@@ -4,7 +4,6 @@ use super::run::Exit;
 use crate::cli::attach::{Conversation, Ended, Input, Signals, Target};
 use crate::cli::client::Payload;
 use crate::cli::commands::{Command, Operands};
-use crate::cli::detach::DetachKeys;
 use crate::cli::error::CliError;
 use crate::cli::flags::{Flag, Matches, Order};
 use crate::cli::path::Query;
@@ -24,6 +23,10 @@ pub(crate) static COMMAND: Command = Command {
 
 const OPTIONS: &[Flag] = &[
     Flag::switch("attach", "Attach STDOUT and STDERR, and pass signals on").short('a'),
+    Flag::text("checkpoint", "Restore the container from this checkpoint")
+        .refused("is not supported: containers are not frozen to disk here"),
+    Flag::text("checkpoint-dir", "Where checkpoints are kept")
+        .refused("is not supported: containers are not frozen to disk here"),
     Flag::text(
         "detach-keys",
         "Keys that leave the container without stopping it",
@@ -78,7 +81,7 @@ async fn attached(session: &Session, matches: &Matches, name: &str) -> Result<u8
     let wire = client.hijack(&query, Payload::Empty, stdio).await?;
     let removes = inspect["HostConfig"]["AutoRemove"] == true;
     let exit = Exit::of(session, id, if removes { "removed" } else { "next-exit" }).await?;
-    let keys = DetachKeys::parse(matches.text("detach-keys").unwrap_or_default())?;
+    let keys = session.detach_keys(matches)?;
     let input = if stdin { Input::Forward } else { Input::Keep };
     let conversation = Conversation::start(wire, input, keys)?;
     client

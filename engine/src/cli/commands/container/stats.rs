@@ -71,7 +71,7 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
                 Err(_) => {}
             }
         }
-        let text = LISTING.render(&rows, matches.text("format"))?;
+        let text = LISTING.render(&rows, session.format(matches, "statsFormat"))?;
         if live && tty::has_output() {
             output::print(&format!("\x1b[H\x1b[J{text}"))?;
         } else {

@@ -21,7 +21,7 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 const OPTIONS: &[Flag] = &[
-    Flag::int(
+    Flag::uint16(
         "blkio-weight",
         "Relative weight of block I/O, from 10 to 1000; 0 disables it",
     ),
@@ -30,6 +30,14 @@ const OPTIONS: &[Flag] = &[
         "Length of the CPU quota's period, in microseconds",
     ),
     Flag::int("cpu-quota", "CPU time per period, in microseconds"),
+    Flag::int(
+        "cpu-rt-period",
+        "Length of the real-time quota's period, in microseconds",
+    ),
+    Flag::int(
+        "cpu-rt-runtime",
+        "Real-time CPU time per period, in microseconds",
+    ),
     Flag::int("cpu-shares", "Relative weight of CPU time").short('c'),
     Flag::decimal("cpus", "Number of CPUs"),
     Flag::text("cpuset-cpus", "CPUs on which it may run (0-3, 0,1)"),

@@ -97,7 +97,7 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let format = if matches.on("quiet") {
         Some("{{.ID}}")
     } else {
-        matches.text("format")
+        session.format(matches, "imagesFormat")
     };
     listing.print(&rows, format)?;
     Ok(0)

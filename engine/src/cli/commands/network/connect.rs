@@ -22,11 +22,13 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 const OPTIONS: &[Flag] = &[
-    Flag::list("alias", "Another name of the container on the network"),
-    Flag::list("driver-opt", "Set an option of the network's driver"),
+    Flag::strings("alias", "Another name of the container on the network"),
+    Flag::strings("driver-opt", "Set an option of the network's driver"),
+    Flag::int("gw-priority", "The network with the highest number gives the default route"),
     Flag::text("ip", "IPv4 address (such as 172.30.100.104)"),
     Flag::text("ip6", "IPv6 address (such as 2001:db8::33)"),
     Flag::list("link", "Link to another container"),
+    Flag::strings("link-local-ip", "Link-local address of the container"),
 ];
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
@@ -36,6 +38,9 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
             addresses.insert(key.into(), address.into());
         }
     }
+    if !matches.all("link-local-ip").is_empty() {
+        addresses.insert("LinkLocalIPs".into(), json!(matches.all("link-local-ip")));
+    }
     let mut endpoint = Map::new();
     if !addresses.is_empty() {
         endpoint.insert("IPAMConfig".into(), addresses.into());
@@ -44,6 +49,9 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         if !matches.all(option).is_empty() {
             endpoint.insert(key.into(), json!(matches.all(option)));
         }
+    }
+    if let Some(priority) = matches.int("gw-priority") {
+        endpoint.insert("GwPriority".into(), priority.into());
     }
     if !matches.all("driver-opt").is_empty() {
         endpoint.insert(

@@ -28,24 +28,31 @@ const OPTIONS: &[Flag] = &[
         "Addresses that are taken already (name=address)",
     )
     .word("map"),
+    Flag::text("config-from", "Take the settings of this network").hidden(),
+    Flag::switch("config-only", "Keep the settings, make no network").hidden(),
     Flag::text("driver", "Driver of the network")
         .short('d')
         .default("bridge"),
-    Flag::list("gateway", "Address of the gateway"),
+    Flag::strings("gateway", "Address of the gateway"),
+    Flag::switch("ingress", "Network of a swarm's published ports")
+        .refused("is not supported: there is no swarm mode here")
+        .hidden(),
     Flag::switch("internal", "No way out of the network"),
-    Flag::list("ip-range", "Give addresses of this range only"),
+    Flag::strings("ip-range", "Give addresses of this range only"),
     Flag::text("ipam-driver", "Driver that gives addresses").default("default"),
     Flag::list("ipam-opt", "Set an option of that driver").word("map"),
+    Flag::switch("ipv4", "Give IPv4 addresses").default("true").hidden(),
     Flag::switch("ipv6", "Give IPv6 addresses too"),
     Flag::list("label", "Set a label"),
     Flag::list("opt", "Set an option of the network's driver")
         .short('o')
         .word("map"),
-    Flag::list("subnet", "Subnet (such as 172.28.0.0/16)"),
+    Flag::text("scope", "Where the network exists (\"local\")").hidden(),
+    Flag::strings("subnet", "Subnet (such as 172.28.0.0/16)"),
 ];
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
-    let body = json!({
+    let mut body = json!({
         "Name": matches.operands[0],
         "CheckDuplicate": true,
         "Driver": matches.text("driver"),
@@ -60,6 +67,18 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         "Options": words::map(matches.all("opt")),
         "Labels": words::map(matches.all("label")),
     });
+    if matches.on("config-only") {
+        body["ConfigOnly"] = true.into();
+    }
+    if let Some(name) = matches.text("config-from") {
+        body["ConfigFrom"] = json!({ "Network": name });
+    }
+    if let Some(scope) = matches.text("scope") {
+        body["Scope"] = scope.into();
+    }
+    if matches.given("ipv4") {
+        body["EnableIPv4"] = matches.on("ipv4").into();
+    }
     let query = Query::new(&["networks", "create"]);
     let answer = session.client.post(&query, Payload::Json(body)).await?;
     if let Some(warning) = answer["Warning"]

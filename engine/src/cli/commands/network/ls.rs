@@ -63,7 +63,7 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let format = if matches.on("quiet") {
         Some("{{.ID}}")
     } else {
-        matches.text("format")
+        session.format(matches, "networksFormat")
     };
     LISTING.print(&rows, format)?;
     Ok(0)

@@ -1,6 +1,7 @@
 //! Commands about the engine as a whole, and those that concern every kind of object.
 
 mod df;
+pub(crate) mod dial_stdio;
 mod events;
 mod info;
 mod inspect;
@@ -16,6 +17,7 @@ use crate::cli::{GLOBAL, help, output};
 /// Every one of them.
 pub(crate) static COMMANDS: &[&Command] = &[
     &df::COMMAND,
+    &dial_stdio::COMMAND,
     &events::COMMAND,
     &info::COMMAND,
     &inspect::COMMAND,

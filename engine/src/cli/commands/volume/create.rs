@@ -15,7 +15,7 @@ pub(crate) static COMMAND: Command = Command {
     paths: &["volume create"],
     about: "Create a volume",
     synopsis: "[OPTIONS] [VOLUME]",
-    flags: &[OPTIONS],
+    flags: &[OPTIONS, CLUSTER],
     operands: Operands::AtMost(1),
     order: Order::Anywhere,
     run: |session, matches| Box::pin(run(session, matches)),
@@ -26,10 +26,27 @@ const OPTIONS: &[Flag] = &[
         .short('d')
         .default("local"),
     Flag::list("label", "Set a label"),
-    Flag::text("name", "The older way to name the volume"),
+    Flag::text("name", "The older way to name the volume").hidden(),
     Flag::list("opt", "Set an option of the driver")
         .short('o')
         .word("map"),
+];
+
+/// Why options of cluster volumes cannot be had.
+const SWARM: &str = "is not supported: there is no swarm mode here";
+
+/// Options of cluster volumes.
+const CLUSTER: &[Flag] = &[
+    Flag::text("availability", "Availability of a cluster volume").refused(SWARM).hidden(),
+    Flag::text("group", "Group of a cluster volume").refused(SWARM).hidden(),
+    Flag::bytes("limit-bytes", "Largest size of a cluster volume").refused(SWARM).hidden(),
+    Flag::bytes("required-bytes", "Least size of a cluster volume").refused(SWARM).hidden(),
+    Flag::text("scope", "Access of a cluster volume").refused(SWARM).hidden(),
+    Flag::list("secret", "Secrets of a cluster volume").word("map").refused(SWARM).hidden(),
+    Flag::text("sharing", "Sharing of a cluster volume").refused(SWARM).hidden(),
+    Flag::list("topology-preferred", "Preferred topology").refused(SWARM).hidden(),
+    Flag::list("topology-required", "Required topology").refused(SWARM).hidden(),
+    Flag::text("type", "Access type of a cluster volume").refused(SWARM).hidden(),
 ];
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {

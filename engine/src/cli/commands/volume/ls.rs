@@ -22,6 +22,9 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 const OPTIONS: &[Flag] = &[
+    Flag::switch("cluster", "Only cluster volumes")
+        .refused("is not supported: there is no swarm mode here")
+        .hidden(),
     Flag::list("filter", "Show only what fits a condition")
         .short('f')
         .word("filter"),
@@ -62,7 +65,7 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let format = if matches.on("quiet") {
         Some("{{.Name}}")
     } else {
-        matches.text("format")
+        session.format(matches, "volumesFormat")
     };
     LISTING.print(&rows, format)?;
     Ok(0)

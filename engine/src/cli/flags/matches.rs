@@ -1,165 +1,9 @@
-//! Raw options: what a command accepts, and the words of one call sorted into it.
-//!
-//! The rules are those of Docker's own parser, because scripts depend on them: `--name x` and
-//! `--name=x`, `-it`, `-p80:80`, `--rm=false`, `--` ends the options, and for `run` and `exec`
-//! the first operand does. An option that is not in a command's table is an error.
+//! The words of one call, sorted into the options of a command.
 
 use std::collections::HashMap;
 
-use super::options::{duration, mounts, size, ulimit};
-
-/// What an option's value looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Present or absent; `--x=false` is also understood.
-    Switch,
-    /// One word, named as the help names it.
-    Text(&'static str),
-    /// May be given several times; each value is kept whole.
-    List(&'static str),
-    /// A whole number.
-    Int,
-    /// A size such as `64m`.
-    Bytes,
-    /// A duration such as `1m30s`.
-    Duration,
-    /// A decimal number.
-    Decimal,
-}
-
-impl Kind {
-    /// The word that stands for the value in a help text.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Switch => "",
-            Self::Text(word) | Self::List(word) => word,
-            Self::Int => "int",
-            Self::Bytes => "bytes",
-            Self::Duration => "duration",
-            Self::Decimal => "decimal",
-        }
-    }
-
-    /// Why `value` cannot be one of these, in the words of Docker's parser.
-    fn refuse(self, value: &str) -> Option<String> {
-        match self {
-            Self::List("filter") if !value.contains('=') => {
-                Some("bad format of filter (expected name=value)".to_owned())
-            }
-            Self::List("mount") => mounts::mount(value).err(),
-            Self::List("ulimit") => ulimit::parse(value).err(),
-            Self::Text(_) | Self::List(_) => None,
-            Self::Switch => boolean(value)
-                .is_none()
-                .then(|| format!("strconv.ParseBool: parsing \"{value}\": invalid syntax")),
-            Self::Int => value
-                .parse::<i64>()
-                .is_err()
-                .then(|| format!("strconv.ParseInt: parsing \"{value}\": invalid syntax")),
-            Self::Bytes => size::parse(value)
-                .is_none()
-                .then(|| format!("invalid size: '{value}'")),
-            Self::Duration => duration::parse(value)
-                .is_none()
-                .then(|| format!("time: invalid duration \"{value}\"")),
-            Self::Decimal => value
-                .parse::<f64>()
-                .is_err()
-                .then(|| format!("failed to parse {value} as a rational number")),
-        }
-    }
-}
-
-/// One option, documented once.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Flag {
-    /// The long name, without its dashes.
-    pub(crate) name: &'static str,
-    /// The one-letter name.
-    pub(crate) short: Option<char>,
-    /// What its value looks like.
-    pub(crate) kind: Kind,
-    /// The value taken when it is absent, as the help shows it.
-    pub(crate) default: &'static str,
-    /// One line for the help.
-    pub(crate) about: &'static str,
-}
-
-impl Flag {
-    const fn new(name: &'static str, kind: Kind, about: &'static str) -> Self {
-        Self {
-            name,
-            short: None,
-            kind,
-            default: "",
-            about,
-        }
-    }
-
-    /// An option without value.
-    pub(crate) const fn switch(name: &'static str, about: &'static str) -> Self {
-        Self::new(name, Kind::Switch, about)
-    }
-
-    /// An option with one word.
-    pub(crate) const fn text(name: &'static str, about: &'static str) -> Self {
-        Self::new(name, Kind::Text("string"), about)
-    }
-
-    /// An option that may be repeated.
-    pub(crate) const fn list(name: &'static str, about: &'static str) -> Self {
-        Self::new(name, Kind::List("list"), about)
-    }
-
-    /// An option with a whole number.
-    pub(crate) const fn int(name: &'static str, about: &'static str) -> Self {
-        Self::new(name, Kind::Int, about)
-    }
-
-    /// An option with a size.
-    pub(crate) const fn bytes(name: &'static str, about: &'static str) -> Self {
-        Self::new(name, Kind::Bytes, about)
-    }
-
-    /// An option with a duration.
-    pub(crate) const fn duration(name: &'static str, about: &'static str) -> Self {
-        Self::new(name, Kind::Duration, about)
-    }
-
-    /// An option with a decimal number.
-    pub(crate) const fn decimal(name: &'static str, about: &'static str) -> Self {
-        Self::new(name, Kind::Decimal, about)
-    }
-
-    /// Gives it a one-letter name.
-    pub(crate) const fn short(mut self, letter: char) -> Self {
-        self.short = Some(letter);
-        self
-    }
-
-    /// Says what it is when absent.
-    pub(crate) const fn default(mut self, value: &'static str) -> Self {
-        self.default = value;
-        self
-    }
-
-    /// Names its value in the help.
-    pub(crate) const fn word(mut self, word: &'static str) -> Self {
-        self.kind = match self.kind {
-            Kind::List(_) => Kind::List(word),
-            _ => Kind::Text(word),
-        };
-        self
-    }
-
-    /// How error messages name it: `-m, --memory` or `--memory`.
-    fn spelled(&self) -> String {
-        match self.short {
-            Some(letter) => format!("-{letter}, --{}", self.name),
-            None => format!("--{}", self.name),
-        }
-    }
-}
+use super::declared::{Flag, Kind, boolean};
+use crate::cli::options::{duration, size, words};
 
 /// Whether options may stand after operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,6 +41,14 @@ pub(crate) enum FlagError {
         /// Why it does not fit.
         why: String,
     },
+    /// An option that exists and cannot be had here.
+    #[error("\"--{flag}\" {why}")]
+    Refused {
+        /// The option.
+        flag: &'static str,
+        /// Why not.
+        why: &'static str,
+    },
 }
 
 /// The sorted words of one call.
@@ -210,6 +62,8 @@ pub(crate) struct Matches {
     pub(crate) help: Option<Help>,
     /// The words by which the command was reached (`container ls`).
     pub(crate) path: String,
+    /// What to tell the user about old spellings.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// `--help` was asked.
@@ -257,13 +111,19 @@ impl Matches {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (word, None),
         };
-        let Some(flag) = find(flags, |flag| flag.name == name) else {
+        let Some(flag) = find(flags, |flag| flag.name == name || flag.older == name) else {
             if name == "help" {
                 self.help = Some(Help);
                 return Ok(());
             }
             return Err(FlagError::Unknown(name.to_owned()));
         };
+        if flag.older == name && flag.is_deprecated {
+            self.warnings.push(format!(
+                "Flag --{name} has been deprecated, use --{} instead",
+                flag.name
+            ));
+        }
         let value = match (value, flag.kind) {
             (Some(value), _) => value,
             (None, Kind::Switch) => "true".to_owned(),
@@ -284,6 +144,8 @@ impl Matches {
         for (at, letter) in cluster.char_indices() {
             let Some(flag) = find(flags, |flag| flag.short == Some(letter)) else {
                 if letter == 'h' {
+                    self.warnings
+                        .push("Flag shorthand -h has been deprecated, use --help".to_owned());
                     self.help = Some(Help);
                     return Ok(());
                 }
@@ -318,11 +180,18 @@ impl Matches {
                 why,
             });
         }
-        let values = self.values.entry(flag.name).or_default();
-        if !matches!(flag.kind, Kind::List(_)) {
-            values.clear();
+        if !flag.refusal.is_empty() && value != flag.default {
+            return Err(FlagError::Refused {
+                flag: flag.name,
+                why: flag.refusal,
+            });
         }
-        values.push(value);
+        let values = self.values.entry(flag.name).or_default();
+        match flag.kind {
+            Kind::List("strings") => values.extend(words::fields(&value)),
+            Kind::List(_) => values.push(value),
+            _ => *values = vec![value],
+        }
         Ok(())
     }
 
@@ -330,6 +199,11 @@ impl Matches {
     pub(crate) fn on(&self, name: &'static str) -> bool {
         let value = self.text(name).unwrap_or("false");
         boolean(value).unwrap_or(false)
+    }
+
+    /// Whether the command has this option.
+    pub(crate) fn declares(&self, name: &str) -> bool {
+        self.defaults.contains_key(name)
     }
 
     /// Whether the option was given at all.
@@ -382,15 +256,6 @@ fn find(flags: &[&'static [Flag]], wanted: impl Fn(&Flag) -> bool) -> Option<&'s
         .iter()
         .flat_map(|group| group.iter())
         .find(|flag| wanted(flag))
-}
-
-/// The spellings of a boolean that Docker's parser accepts.
-fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
