@@ -275,8 +275,14 @@ impl Client {
             }
             ConnectError::Unanswered(_) => CliError::Unreachable { host },
             other => {
-                let scheme = if self.target.tls.is_some() { "https" } else { "http" };
-                let address = host.split_once("://").map_or(host.as_str(), |(_, rest)| rest);
+                let scheme = if self.target.tls.is_some() {
+                    "https"
+                } else {
+                    "http"
+                };
+                let address = host
+                    .split_once("://")
+                    .map_or(host.as_str(), |(_, rest)| rest);
                 CliError::Said(format!(
                     "error during connect: Get \"{scheme}://{address}{path}\": {other}"
                 ))

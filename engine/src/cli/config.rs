@@ -46,8 +46,12 @@ impl Config {
             Err(error) if error.kind() == io::ErrorKind::NotFound => (Map::new(), None),
             Err(error) => (Map::new(), Some(error.to_string())),
         };
-        let warning = warning
-            .map(|why| format!("WARNING: Error parsing config file ({}): {why}", path.display()));
+        let warning = warning.map(|why| {
+            format!(
+                "WARNING: Error parsing config file ({}): {why}",
+                path.display()
+            )
+        });
         let config = Self {
             directory: directory.to_owned(),
             file,
@@ -218,7 +222,11 @@ mod tests {
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join("config.json"), "{bad").unwrap();
         let (config, warning) = Config::load(&directory);
-        assert!(warning.unwrap().starts_with("WARNING: Error parsing config file"));
+        assert!(
+            warning
+                .unwrap()
+                .starts_with("WARNING: Error parsing config file")
+        );
         assert_eq!(config.text("psFormat"), None);
         fs::remove_dir_all(directory).unwrap();
     }
@@ -236,7 +244,11 @@ mod tests {
             .clone(),
         };
         let names = |host| -> Vec<String> {
-            config.proxies(host).into_iter().map(|(name, _)| name).collect()
+            config
+                .proxies(host)
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect()
         };
         assert_eq!(names("unix:///x"), ["HTTP_PROXY", "http_proxy"]);
         assert_eq!(names("tcp://h:2375"), ["NO_PROXY", "no_proxy"]);

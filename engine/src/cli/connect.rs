@@ -94,12 +94,16 @@ fn addresses(host: &str) -> Vec<IpAddr> {
 }
 
 fn named(hosts: &str, host: &str) -> Vec<IpAddr> {
-    let lines = hosts.lines().map(|line| line.split('#').next().unwrap_or(""));
+    let lines = hosts
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or(""));
     lines
         .filter_map(|line| {
             let mut words = line.split_whitespace();
             let ip = words.next()?.parse().ok()?;
-            words.any(|name| name.eq_ignore_ascii_case(host)).then_some(ip)
+            words
+                .any(|name| name.eq_ignore_ascii_case(host))
+                .then_some(ip)
         })
         .collect()
 }
@@ -159,7 +163,10 @@ fn ssh(remote: &Remote) -> Result<Stream, ConnectError> {
 
 /// How `ssh` ended, when it did so soon after the connection broke.
 pub(crate) async fn last_words(said: oneshot::Receiver<String>) -> Option<String> {
-    tokio::time::timeout(Duration::from_secs(5), said).await.ok()?.ok()
+    tokio::time::timeout(Duration::from_secs(5), said)
+        .await
+        .ok()?
+        .ok()
 }
 
 #[cfg(test)]

@@ -81,7 +81,10 @@ impl Session {
 
 /// Options that stand before the command.
 const GLOBAL: &[Flag] = &[
-    Flag::text("config", "Directory of the client's settings (default \"~/.docker\")"),
+    Flag::text(
+        "config",
+        "Directory of the client's settings (default \"~/.docker\")",
+    ),
     Flag::text(
         "context",
         "Context to use (instead of DOCKER_HOST and of the one set with \"docker context use\")",
@@ -100,7 +103,10 @@ const GLOBAL: &[Flag] = &[
         "tlscacert",
         "Authority that signs the daemon's certificate (default \"~/.docker/ca.pem\")",
     ),
-    Flag::text("tlscert", "Our own certificate (default \"~/.docker/cert.pem\")"),
+    Flag::text(
+        "tlscert",
+        "Our own certificate (default \"~/.docker/cert.pem\")",
+    ),
     Flag::text("tlskey", "Its key (default \"~/.docker/key.pem\")"),
     Flag::switch("tlsverify", "Use TLS and make the daemon prove who it is"),
     Flag::switch("version", "Print version information and quit").short('v'),
@@ -153,7 +159,11 @@ async fn dispatch(words: &[String]) -> Result<u8, CliError> {
         return Ok(0);
     }
     let level = global.text("log-level").unwrap_or_default();
-    if !["panic", "fatal", "error", "warn", "warning", "info", "debug", "trace"].contains(&level) {
+    if ![
+        "panic", "fatal", "error", "warn", "warning", "info", "debug", "trace",
+    ]
+    .contains(&level)
+    {
         return Err(CliError::Said(format!(
             "Unable to parse logging level: {level}"
         )));
@@ -173,7 +183,10 @@ async fn dispatch(words: &[String]) -> Result<u8, CliError> {
     let mut matches = Matches::parse(command.flags, rest, command.order)
         .map_err(|error| help::refused(command, &path, &error))?;
     matches.path = path;
-    matches.warnings.iter().for_each(|warning| output::complain(warning));
+    matches
+        .warnings
+        .iter()
+        .for_each(|warning| output::complain(warning));
     if matches.help.is_some() || (matches.declares("help") && matches.on("help")) {
         output::print(&help::command(command, &matches.path))?;
         return Ok(0);

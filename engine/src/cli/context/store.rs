@@ -43,7 +43,10 @@ impl Context {
         let name = document["Name"].as_str()?;
         Some(Self {
             name: name.to_owned(),
-            metadata: document["Metadata"].as_object().cloned().unwrap_or_default(),
+            metadata: document["Metadata"]
+                .as_object()
+                .cloned()
+                .unwrap_or_default(),
             host: docker["Host"].as_str().unwrap_or_default().to_owned(),
             skip_verify: docker["SkipTLSVerify"] == true,
         })
@@ -126,9 +129,8 @@ impl Store {
             let Ok(text) = fs::read(&path) else {
                 continue;
             };
-            let document: Value = serde_json::from_slice(&text).map_err(|error| {
-                CliError::Said(format!("parsing {}: {error}", path.display()))
-            })?;
+            let document: Value = serde_json::from_slice(&text)
+                .map_err(|error| CliError::Said(format!("parsing {}: {error}", path.display())))?;
             all.extend(Context::parse(&document));
         }
         all.sort_by(|a, b| a.name.cmp(&b.name));

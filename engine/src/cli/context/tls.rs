@@ -156,7 +156,8 @@ impl Tls {
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(Anybody(provider))),
         };
-        let unusable = |_| Error::General("tls: failed to find any PEM data in our own certificate".into());
+        let unusable =
+            |_| Error::General("tls: failed to find any PEM data in our own certificate".into());
         match (&self.material.cert, &self.material.key) {
             (Some(cert), Some(key)) => {
                 let chain = certificates(cert)?;

@@ -18,7 +18,9 @@ pub(crate) fn parse(word: &str) -> Result<Value, String> {
             None => ("count".to_owned(), field.clone()),
         };
         if seen.contains(&key) {
-            return Err(format!("gpu request key '{key}' can be specified only once"));
+            return Err(format!(
+                "gpu request key '{key}' can be specified only once"
+            ));
         }
         match key.as_str() {
             "driver" => drop(request.insert("Driver".into(), value.into())),
@@ -74,6 +76,10 @@ mod tests {
             json!({"Driver": "", "Count": 0, "DeviceIDs": ["0", "1"],
                    "Capabilities": [["compute", "gpu"]]})
         );
-        assert!(super::parse("x=1").unwrap_err().contains("unexpected key 'x'"));
+        assert!(
+            super::parse("x=1")
+                .unwrap_err()
+                .contains("unexpected key 'x'")
+        );
     }
 }

@@ -26,7 +26,9 @@ pub(super) const OPTIONS: &[Flag] = &[
     Flag::text("cgroup-parent", "Cgroup in which the container's is made"),
     Flag::text("cgroupns", "Cgroup namespace to use (host|private)"),
     Flag::text("cidfile", "Write the container's id to this file"),
-    Flag::int("cpu-count", "Number of CPUs").refused(WINDOWS).hidden(),
+    Flag::int("cpu-count", "Number of CPUs")
+        .refused(WINDOWS)
+        .hidden(),
     Flag::int("cpu-percent", "Share of all CPUs, in percent")
         .refused(WINDOWS)
         .hidden(),
@@ -68,9 +70,12 @@ pub(super) const OPTIONS: &[Flag] = &[
         "device-write-iops",
         "Limit the writes per second to a device",
     ),
-    Flag::switch("disable-content-trust", "Do not verify signatures of images")
-        .default("true")
-        .refused("can only be true: signatures of images are not verified here"),
+    Flag::switch(
+        "disable-content-trust",
+        "Do not verify signatures of images",
+    )
+    .default("true")
+    .refused("can only be true: signatures of images are not verified here"),
     Flag::list("dns", "Use this DNS server"),
     Flag::list("dns-option", "Set a DNS option").older("dns-opt"),
     Flag::list("dns-search", "Search names in this domain"),
@@ -79,7 +84,11 @@ pub(super) const OPTIONS: &[Flag] = &[
     Flag::list("env", "Set an environment variable").short('e'),
     Flag::list("env-file", "Read environment variables from a file"),
     Flag::list("expose", "Expose a port or a range of ports"),
-    Flag::list("gpus", "Add GPUs of the host (\"all\", or a number of them)").word("gpu-request"),
+    Flag::list(
+        "gpus",
+        "Add GPUs of the host (\"all\", or a number of them)",
+    )
+    .word("gpu-request"),
     Flag::list("group-add", "Join a group besides the user's own"),
     Flag::text("health-cmd", "Command that checks the health"),
     Flag::duration("health-interval", "Time between two checks (ms|s|m|h)"),
@@ -103,13 +112,19 @@ pub(super) const OPTIONS: &[Flag] = &[
     Flag::bytes("io-maxbandwidth", "Largest bandwidth of the system drive")
         .refused(WINDOWS)
         .hidden(),
-    Flag::int("io-maxiops", "Most operations per second of the system drive")
-        .refused(WINDOWS)
-        .hidden(),
+    Flag::int(
+        "io-maxiops",
+        "Most operations per second of the system drive",
+    )
+    .refused(WINDOWS)
+    .hidden(),
     Flag::text("ip", "IPv4 address (such as 172.30.100.104)"),
     Flag::text("ip6", "IPv6 address (such as 2001:db8::33)"),
     Flag::text("ipc", "IPC namespace to use"),
-    Flag::text("isolation", "How the container is isolated (Linux has \"default\" only)"),
+    Flag::text(
+        "isolation",
+        "How the container is isolated (Linux has \"default\" only)",
+    ),
     Flag::bytes("kernel-memory", "Limit of kernel memory (obsolete)"),
     Flag::list("label", "Set a label").short('l'),
     Flag::list("label-file", "Read labels from a file"),
@@ -179,8 +194,9 @@ pub(super) const OPTIONS: &[Flag] = &[
     Flag::list("tmpfs", "Mount a tmpfs"),
     Flag::switch("tty", "Allocate a terminal").short('t'),
     Flag::list("ulimit", "Set a resource limit of the process").word("ulimit"),
-    Flag::switch("use-api-socket", "Give the container the engine's socket")
-        .refused("is an experiment that is not supported here; mount the engine's socket with --volume"),
+    Flag::switch("use-api-socket", "Give the container the engine's socket").refused(
+        "is an experiment that is not supported here; mount the engine's socket with --volume",
+    ),
     Flag::text("user", "User (format: <name|uid>[:<group|gid>])").short('u'),
     Flag::text("userns", "User namespace to use"),
     Flag::text("uts", "UTS namespace to use"),

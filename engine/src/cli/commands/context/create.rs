@@ -116,10 +116,13 @@ impl Daemon {
             return Ok(None);
         }
         let mut daemon = Self::default();
-        let refuse = |why: String| {
-            CliError::Said(format!("unable to create docker endpoint config: {why}"))
-        };
-        for field in matches.all("docker").iter().flat_map(|word| words::fields(word)) {
+        let refuse =
+            |why: String| CliError::Said(format!("unable to create docker endpoint config: {why}"));
+        for field in matches
+            .all("docker")
+            .iter()
+            .flat_map(|word| words::fields(word))
+        {
             let (key, value) = field
                 .split_once('=')
                 .ok_or_else(|| refuse(format!("{field} must be formatted as key=value")))?;
@@ -132,7 +135,9 @@ impl Daemon {
                 "key" => daemon.key = Some(value),
                 "skip-tls-verify" => {
                     daemon.skip_verify = value.parse().map_err(|_| {
-                        refuse(format!("{key}: strconv.ParseBool: parsing \"{value}\": invalid syntax"))
+                        refuse(format!(
+                            "{key}: strconv.ParseBool: parsing \"{value}\": invalid syntax"
+                        ))
                     })?;
                 }
                 _ => return Err(refuse(format!("unrecognized config key: {key}"))),
@@ -153,7 +158,8 @@ impl Daemon {
         let read = |path: &Option<String>| -> Result<Option<Vec<u8>>, CliError> {
             path.as_ref()
                 .map(|path| {
-                    std::fs::read(path).map_err(|source| file_error("open", Path::new(path), source))
+                    std::fs::read(path)
+                        .map_err(|source| file_error("open", Path::new(path), source))
                 })
                 .transpose()
         };

@@ -24,7 +24,10 @@ pub(crate) static COMMAND: Command = Command {
 const OPTIONS: &[Flag] = &[
     Flag::strings("alias", "Another name of the container on the network"),
     Flag::strings("driver-opt", "Set an option of the network's driver"),
-    Flag::int("gw-priority", "The network with the highest number gives the default route"),
+    Flag::int(
+        "gw-priority",
+        "The network with the highest number gives the default route",
+    ),
     Flag::text("ip", "IPv4 address (such as 172.30.100.104)"),
     Flag::text("ip6", "IPv6 address (such as 2001:db8::33)"),
     Flag::list("link", "Link to another container"),

@@ -41,7 +41,9 @@ const OPTIONS: &[Flag] = &[
     Flag::strings("ip-range", "Give addresses of this range only"),
     Flag::text("ipam-driver", "Driver that gives addresses").default("default"),
     Flag::list("ipam-opt", "Set an option of that driver").word("map"),
-    Flag::switch("ipv4", "Give IPv4 addresses").default("true").hidden(),
+    Flag::switch("ipv4", "Give IPv4 addresses")
+        .default("true")
+        .hidden(),
     Flag::switch("ipv6", "Give IPv6 addresses too"),
     Flag::list("label", "Set a label"),
     Flag::list("opt", "Set an option of the network's driver")

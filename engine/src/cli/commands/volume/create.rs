@@ -37,16 +37,37 @@ const SWARM: &str = "is not supported: there is no swarm mode here";
 
 /// Options of cluster volumes.
 const CLUSTER: &[Flag] = &[
-    Flag::text("availability", "Availability of a cluster volume").refused(SWARM).hidden(),
-    Flag::text("group", "Group of a cluster volume").refused(SWARM).hidden(),
-    Flag::bytes("limit-bytes", "Largest size of a cluster volume").refused(SWARM).hidden(),
-    Flag::bytes("required-bytes", "Least size of a cluster volume").refused(SWARM).hidden(),
-    Flag::text("scope", "Access of a cluster volume").refused(SWARM).hidden(),
-    Flag::list("secret", "Secrets of a cluster volume").word("map").refused(SWARM).hidden(),
-    Flag::text("sharing", "Sharing of a cluster volume").refused(SWARM).hidden(),
-    Flag::list("topology-preferred", "Preferred topology").refused(SWARM).hidden(),
-    Flag::list("topology-required", "Required topology").refused(SWARM).hidden(),
-    Flag::text("type", "Access type of a cluster volume").refused(SWARM).hidden(),
+    Flag::text("availability", "Availability of a cluster volume")
+        .refused(SWARM)
+        .hidden(),
+    Flag::text("group", "Group of a cluster volume")
+        .refused(SWARM)
+        .hidden(),
+    Flag::bytes("limit-bytes", "Largest size of a cluster volume")
+        .refused(SWARM)
+        .hidden(),
+    Flag::bytes("required-bytes", "Least size of a cluster volume")
+        .refused(SWARM)
+        .hidden(),
+    Flag::text("scope", "Access of a cluster volume")
+        .refused(SWARM)
+        .hidden(),
+    Flag::list("secret", "Secrets of a cluster volume")
+        .word("map")
+        .refused(SWARM)
+        .hidden(),
+    Flag::text("sharing", "Sharing of a cluster volume")
+        .refused(SWARM)
+        .hidden(),
+    Flag::list("topology-preferred", "Preferred topology")
+        .refused(SWARM)
+        .hidden(),
+    Flag::list("topology-required", "Required topology")
+        .refused(SWARM)
+        .hidden(),
+    Flag::text("type", "Access type of a cluster volume")
+        .refused(SWARM)
+        .hidden(),
 ];
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
