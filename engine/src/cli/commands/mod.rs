@@ -188,8 +188,14 @@ pub(crate) fn find(words: &[String]) -> Found<'_> {
         Some(group) => Found::Nothing(CliError::Hinted {
             message: format!("docker: unknown command: docker {path}"),
             hint: format!(
-                "Usage:  docker {}\n\n{}",
+                "Usage:  docker {}{}\n\n{}",
                 group.name,
+                // As Docker's own client words this one group.
+                if group.name == "volume" {
+                    " COMMAND"
+                } else {
+                    ""
+                },
                 help::more(group.name)
             ),
             code: 1,

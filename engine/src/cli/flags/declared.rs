@@ -1,6 +1,6 @@
 //! The options of commands, each documented once.
 
-use crate::cli::options::{duration, gpus, mounts, size, ulimit};
+use crate::cli::options::{checks, duration, gpus, mounts, size, ulimit};
 
 /// What an option's value looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Kind {
     }
 
     /// Why `value` cannot be one of these, in the words of Docker's parser.
-    pub(super) fn refuse(self, value: &str) -> Option<String> {
+    fn refuse(self, value: &str) -> Option<String> {
         match self {
             Self::List("filter") if !value.contains('=') => {
                 Some("bad format of filter (expected name=value)".to_owned())
@@ -56,7 +56,7 @@ impl Kind {
                 out_of(value, fits, "ParseUint")
             }
             Self::Bytes => size::parse(value)
-                .is_none()
+                .is_none_or(|bytes| bytes < 0)
                 .then(|| format!("invalid size: '{value}'")),
             Self::Duration => duration::parse(value)
                 .is_none()
@@ -67,6 +67,21 @@ impl Kind {
                 .then(|| format!("failed to parse {value} as a rational number")),
         }
     }
+}
+
+/// What else is asked of an option's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    /// Nothing.
+    Not,
+    /// `NAME:IP`
+    ExtraHost,
+    /// An address.
+    Dns,
+    /// A parameter of a namespace.
+    Sysctl,
+    /// A size, or -1 for no limit.
+    Unlimited,
 }
 
 /// One option, documented once.
@@ -86,6 +101,8 @@ pub(crate) struct Flag {
     pub(crate) older: &'static str,
     /// Whether the other name is warned about.
     pub(crate) is_deprecated: bool,
+    /// What its values are besides words of its kind.
+    pub(crate) checked: Checked,
     /// Why it cannot be had here, or nothing: `"--name" REFUSAL`.
     pub(crate) refusal: &'static str,
     /// Whether the help leaves it out.
@@ -102,6 +119,7 @@ impl Flag {
             about,
             older: "",
             is_deprecated: false,
+            checked: Checked::Not,
             refusal: "",
             is_hidden: false,
         }
@@ -184,6 +202,25 @@ impl Flag {
         self.older = name;
         self.is_deprecated = true;
         self
+    }
+
+    /// Says what its values are besides words of its kind.
+    pub(crate) const fn checked(mut self, checked: Checked) -> Self {
+        self.checked = checked;
+        self
+    }
+
+    /// Why `value` cannot be one of its values.
+    pub(super) fn refuse(&self, value: &str) -> Option<String> {
+        let why = match self.checked {
+            Checked::Not => None,
+            Checked::ExtraHost => checks::extra_host(value).err(),
+            Checked::Dns => checks::dns(value).err(),
+            Checked::Sysctl => checks::sysctl(value).err(),
+            Checked::Unlimited if value == "-1" => return None,
+            Checked::Unlimited => None,
+        };
+        why.or_else(|| self.kind.refuse(value))
     }
 
     /// Says that it exists and why it cannot be had.

@@ -173,7 +173,7 @@ impl Matches {
     }
 
     fn put(&mut self, flag: &'static Flag, value: String) -> Result<(), FlagError> {
-        if let Some(why) = flag.kind.refuse(&value) {
+        if let Some(why) = flag.refuse(&value) {
             return Err(FlagError::Invalid {
                 flag: flag.spelled(),
                 value,

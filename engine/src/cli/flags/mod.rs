@@ -8,5 +8,5 @@
 mod declared;
 mod matches;
 
-pub(crate) use declared::{Flag, Kind};
+pub(crate) use declared::{Checked, Flag, Kind};
 pub(crate) use matches::{FlagError, Matches, Order};

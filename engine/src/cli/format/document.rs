@@ -19,31 +19,46 @@ pub(crate) fn print_all(documents: &[Value], format: Option<&str>) -> Result<(),
 
 /// Prints one document through a template.
 pub(crate) fn print_one(document: &Value, format: &str) -> Result<(), CliError> {
+    let shown = execute(document, format, "", Kind::Document);
+    shown.map_err(|error| match error {
+        CliError::Template(error) => CliError::Said(format!("template parsing error: {error}")),
+        error => error,
+    })
+}
+
+/// Prints one document, whose type has the name `kind` in Docker, through a template that errors
+/// call `name`.
+pub(crate) fn print_named(
+    document: &Value,
+    format: &str,
+    name: &'static str,
+    kind: &'static str,
+) -> Result<(), CliError> {
+    execute(document, format, name, Kind::Named(kind))
+}
+
+fn execute(document: &Value, format: &str, name: &'static str, kind: Kind) -> Result<(), CliError> {
     if format == "json" {
         return output::line(&document.to_string());
     }
-    let template = parse(format)?;
+    // A template that is not well formed has an exit code of its own.
+    let template = Template::named(name, format).map_err(|error| CliError::Coded {
+        message: format!("template parsing error: {error}"),
+        code: 64,
+    })?;
     let data = Data {
         value: document,
         methods: &Value::Null,
-        kind: Kind::Document,
+        kind,
     };
     match template.execute(data) {
         Ok(text) => output::line(&text),
         Err(error) => {
             // Docker ends the line of the document before it complains.
             output::line("")?;
-            Err(CliError::Said(format!("template parsing error: {error}")))
+            Err(error.into())
         }
     }
-}
-
-/// A template that is not well formed has an exit code of its own.
-fn parse(format: &str) -> Result<Template, CliError> {
-    Template::parse(format).map_err(|error| CliError::Coded {
-        message: format!("template parsing error: {error}"),
-        code: 64,
-    })
 }
 
 /// JSON with four spaces per level; empty lists and objects stay on one line.

@@ -24,6 +24,8 @@ pub(crate) struct Listing {
     pub(crate) headers: &'static [(&'static str, &'static str)],
     /// The fields shown by default.
     pub(crate) columns: &'static [&'static str],
+    /// What `--format raw` means: one field on each line; nothing where Docker has none.
+    pub(crate) raw: &'static str,
 }
 
 /// One object of a listing.
@@ -84,10 +86,16 @@ impl Listing {
         if format == "json" {
             return self.lines(rows, "{{json .}}");
         }
+        if format == "raw" && !self.raw.is_empty() {
+            return self.lines(rows, self.raw);
+        }
         match format.strip_prefix("table") {
             None => self.lines(rows, &unescape(format)),
-            Some("") => self.table(rows, &default()),
-            Some(template) => self.table(rows, &unescape(template.trim_start())),
+            Some("") => self.table(rows, parse(&default())?),
+            Some(text) => {
+                let text = unescape(text.trim_start());
+                self.table(rows, parse(&text)?.after("table ".len()))
+            }
         }
     }
 
@@ -101,8 +109,7 @@ impl Listing {
         Ok(out)
     }
 
-    fn table(&self, rows: &[Row], text: &str) -> Result<String, CliError> {
-        let template = parse(text)?;
+    fn table(&self, rows: &[Row], template: Template) -> Result<String, CliError> {
         let header = Row {
             fields: self
                 .headers
@@ -177,6 +184,7 @@ mod tests {
             ("Labels", "LABELS"),
         ],
         columns: &["ID", "Names"],
+        raw: "",
     };
 
     #[track_caller]

@@ -29,7 +29,7 @@ pub(crate) fn lines(file: &str) -> Result<Vec<String>, CliError> {
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(|line| match line.split_once('=').unwrap_or((line, "")).0 {
             name if name.contains(char::is_whitespace) => Err(CliError::Said(format!(
-                "poorly formatted environment: variable '{name}' contains whitespaces"
+                "invalid env file ({file}): variable '{name}' contains whitespaces"
             ))),
             _ => Ok(line.to_owned()),
         })

@@ -3,6 +3,7 @@
 //! Each file turns the text of one kind of option into what the API's bodies want. All of it is
 //! pure; what a value means on the kernel is the daemon's business.
 
+pub(crate) mod checks;
 pub(crate) mod duration;
 pub(crate) mod environment;
 pub(crate) mod filters;

@@ -32,7 +32,7 @@ pub(crate) fn parse(text: &str) -> Result<String, CliError> {
     match moment {
         Ok(moment) => Ok(seconds(moment.as_nanosecond())),
         Err(_) => Err(CliError::Said(format!(
-            "invalid moment {text:?}: use 2013-01-02T13:23:37Z, 1136073845 or 42m"
+            "failed to parse value as time or duration: {text:?}"
         ))),
     }
 }

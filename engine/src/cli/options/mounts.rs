@@ -30,6 +30,11 @@ impl Mounts {
     ) -> Result<Self, CliError> {
         let mut found = Self::default();
         for word in volumes {
+            if word.split(':').count() > 3 {
+                return Err(CliError::Said(format!(
+                    "invalid spec: {word}: too many colons"
+                )));
+            }
             if word.contains(':') {
                 found.binds.push(absolute(word)?);
             } else {

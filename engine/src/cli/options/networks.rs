@@ -53,6 +53,12 @@ impl Networks {
             companions.insert("IPAMConfig".into(), addresses.into());
         }
         if !matches.all("network-alias").is_empty() {
+            if !user_defined(&networks.mode) {
+                return Err(CliError::Said(
+                    "network-scoped aliases are only supported for user-defined networks"
+                        .to_owned(),
+                ));
+            }
             companions.insert("Aliases".into(), json!(matches.all("network-alias")));
         }
         if let Some(mac) = matches.text("mac-address") {

@@ -26,7 +26,10 @@ impl Published {
         for word in expose {
             let (ports, protocol) = protocol(word)?;
             let range = range(ports).ok_or_else(|| {
-                CliError::Said(format!("invalid range format for --expose: {word}"))
+                CliError::Said(format!(
+                    "invalid range format for --expose: {word}, error: strconv.ParseUint: \
+                     parsing {ports:?}: invalid syntax"
+                ))
             })?;
             for port in range {
                 published.expose(format!("{port}/{protocol}"));

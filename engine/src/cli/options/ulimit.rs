@@ -2,11 +2,34 @@
 
 use serde_json::{Value, json};
 
+/// The limits of setrlimit(2).
+const NAMES: [&str; 16] = [
+    "as",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+];
+
 /// One limit as the API wants it.
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
     let (name, values) = text
         .split_once('=')
         .ok_or_else(|| format!("invalid ulimit argument: {text}"))?;
+    if !NAMES.contains(&name) {
+        return Err(format!("invalid ulimit type: {name}"));
+    }
     let (soft, hard) = values.split_once(':').unwrap_or((values, values));
     let number = |word: &str| -> Result<i64, String> {
         word.parse()

@@ -1,39 +1,75 @@
 //! Tree and data → text.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::absent;
 use super::functions;
-use super::node::{Base, Binding, Branch, Command, Node, Operand, Pipeline};
+use super::node::{Base, Binding, Branch, Call, Command, Node, Operand, Pipeline};
+use super::parser::Parsed;
 use super::print::{display, row_json, truth};
 use super::{Data, Kind, TemplateError};
 
 /// Prints `nodes` with the data.
-pub(super) fn run(nodes: &[Node], data: Data<'_>, out: &mut String) -> Result<(), TemplateError> {
+pub(super) fn run(
+    template: &Parsed,
+    data: Data<'_>,
+    out: &mut String,
+) -> Result<(), TemplateError> {
     let mut scope = Scope {
         data,
+        defined: &template.defined,
+        depth: 0,
         variables: vec![(String::new(), data.value.clone())],
     };
-    scope.list(nodes, data.value, out)
+    scope.list(&template.nodes, data.value, out)?;
+    Ok(())
+}
+
+/// How many templates may call one another: more is a circle.
+const DEEPEST: usize = 1000;
+
+/// What comes after a list of nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    /// What follows it.
+    Next,
+    /// The end of the loop.
+    Break,
+    /// The loop's next item.
+    Continue,
 }
 
 struct Scope<'d> {
     data: Data<'d>,
+    defined: &'d BTreeMap<String, Vec<Node>>,
+    /// How many templates have called one another down to here.
+    depth: usize,
     /// The innermost last; the first is `$`, the data itself.
     variables: Vec<(String, Value)>,
 }
 
 impl Scope<'_> {
-    fn list(&mut self, nodes: &[Node], dot: &Value, out: &mut String) -> Result<(), TemplateError> {
+    fn list(
+        &mut self,
+        nodes: &[Node],
+        dot: &Value,
+        out: &mut String,
+    ) -> Result<Flow, TemplateError> {
         let depth = self.variables.len();
         for node in nodes {
-            match node {
-                Node::Text(text) => out.push_str(text),
+            let flow = match node {
+                Node::Text(text) => {
+                    out.push_str(text);
+                    Flow::Next
+                }
                 Node::Action(pipeline) => {
                     let value = self.pipeline(pipeline, dot)?;
                     if pipeline.variables.is_empty() {
                         out.push_str(&self.shown(pipeline, &value));
                     }
+                    Flow::Next
                 }
                 Node::If(branch) => {
                     let inside = self.variables.len();
@@ -43,24 +79,63 @@ impl Scope<'_> {
                     } else {
                         &branch.otherwise
                     };
-                    self.list(nodes, dot, out)?;
+                    let flow = self.list(nodes, dot, out)?;
                     self.variables.truncate(inside);
+                    flow
                 }
                 Node::With(branch) => {
                     let inside = self.variables.len();
                     let value = self.pipeline(&branch.pipeline, dot)?;
-                    if truth(&value) {
-                        self.list(&branch.then, &value, out)?;
+                    let flow = if truth(&value) {
+                        self.list(&branch.then, &value, out)?
                     } else {
-                        self.list(&branch.otherwise, dot, out)?;
-                    }
+                        self.list(&branch.otherwise, dot, out)?
+                    };
                     self.variables.truncate(inside);
+                    flow
                 }
                 Node::Range(branch) => self.range(branch, dot, out)?,
+                Node::Break => Flow::Break,
+                Node::Continue => Flow::Continue,
+                Node::Call(call) => {
+                    self.call(call, dot, out)?;
+                    Flow::Next
+                }
+            };
+            if flow != Flow::Next {
+                self.variables.truncate(depth);
+                return Ok(flow);
             }
         }
         self.variables.truncate(depth);
-        Ok(())
+        Ok(Flow::Next)
+    }
+
+    /// Another template, with its own dot and none of our variables.
+    fn call(&mut self, call: &Call, dot: &Value, out: &mut String) -> Result<(), TemplateError> {
+        let refuse = |why: String| TemplateError::Execute {
+            name: "",
+            at: call.at,
+            what: format!("{{{{template {:?}}}}}", call.name),
+            why,
+        };
+        let value = match &call.pipeline {
+            Some(pipeline) => self.pipeline(pipeline, dot)?,
+            None => Value::Null,
+        };
+        let nodes = self
+            .defined
+            .get(&call.name)
+            .ok_or_else(|| refuse(format!("template {:?} not defined", call.name)))?;
+        if self.depth == DEEPEST {
+            return Err(refuse("exceeded maximum template depth (1000)".to_owned()));
+        }
+        let ours = std::mem::replace(&mut self.variables, vec![(String::new(), value.clone())]);
+        self.depth += 1;
+        let called = self.list(nodes, &value, out);
+        self.depth -= 1;
+        self.variables = ours;
+        called.map(|_| ())
     }
 
     fn range(
@@ -68,7 +143,7 @@ impl Scope<'_> {
         branch: &Branch,
         dot: &Value,
         out: &mut String,
-    ) -> Result<(), TemplateError> {
+    ) -> Result<Flow, TemplateError> {
         let depth = self.variables.len();
         let items: Vec<(Value, Value)> = match self.commands(&branch.pipeline, dot)? {
             Value::Null => Vec::new(),
@@ -108,10 +183,13 @@ impl Scope<'_> {
                     self.variables.push((second.clone(), item.clone()));
                 }
             }
-            self.list(&branch.then, &item, out)?;
+            let flow = self.list(&branch.then, &item, out)?;
             self.variables.truncate(depth);
+            if flow == Flow::Break {
+                break;
+            }
         }
-        Ok(())
+        Ok(Flow::Next)
     }
 
     fn pipeline(&mut self, pipeline: &Pipeline, dot: &Value) -> Result<Value, TemplateError> {
@@ -163,7 +241,15 @@ impl Scope<'_> {
                 args.push(self.operand(operand, dot)?);
             }
             args.extend(piped);
-            let value = functions::call(name, &args).map_err(|why| refuse(first, why))?;
+            let value = functions::call(name, &args).map_err(|why| {
+                let what = command.spelled();
+                TemplateError::Execute {
+                    name: "",
+                    at: first.at,
+                    what,
+                    why,
+                }
+            })?;
             return self.fields(first, value);
         }
         if rest.is_empty() && piped.is_none() {
@@ -286,9 +372,9 @@ impl Scope<'_> {
         if let Some(value) = fields.remove(name) {
             return Some(value);
         }
-        let Kind::Document = self.data.kind else {
+        if matches!(self.data.kind, Kind::Row(_)) {
             return None;
-        };
+        }
         let other = fields.keys().find(|key| {
             let upper = |text: &str| text.starts_with(|c: char| c.is_ascii_uppercase());
             upper(name) && upper(key) && key.eq_ignore_ascii_case(name)
@@ -302,7 +388,9 @@ impl Scope<'_> {
     /// A value as an action prints it; nothing is printed as what it would be a lack of.
     fn shown(&self, pipeline: &Pipeline, value: &Value) -> String {
         match (value, self.data.kind, pipeline.commands.as_slice()) {
-            (Value::Null, Kind::Document, [Command { words }]) if words.len() == 1 => {
+            (Value::Null, Kind::Document | Kind::Named(_), [Command { words }])
+                if words.len() == 1 =>
+            {
                 let name = words[0].fields.last();
                 name.map_or_else(|| display(value), |name| absent::shown(name).to_owned())
             }
@@ -313,6 +401,7 @@ impl Scope<'_> {
     fn missing(&self, name: &str) -> String {
         match self.data.kind {
             Kind::Row(kind) => format!("can't evaluate field {name} in type *formatter.{kind}"),
+            Kind::Named(kind) => format!("can't evaluate field {name} in type {kind}"),
             Kind::Document => format!("map has no entry for key {name:?}"),
         }
     }
@@ -320,6 +409,7 @@ impl Scope<'_> {
 
 fn refuse(operand: &Operand, why: String) -> TemplateError {
     TemplateError::Execute {
+        name: "",
         at: operand.at,
         what: operand.spelled(),
         why,
@@ -328,6 +418,7 @@ fn refuse(operand: &Operand, why: String) -> TemplateError {
 
 fn undefined(name: &str) -> TemplateError {
     TemplateError::Parse {
+        name: "",
         line: 1,
         why: format!("undefined variable \"${name}\""),
     }

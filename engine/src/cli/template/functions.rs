@@ -4,12 +4,14 @@ use std::cmp::Ordering;
 
 use serde_json::{Value, json};
 
+use super::escape;
 use super::print::{display, inner, truth};
 
 /// Every function; `and` and `or` stop early, so `eval` runs them itself.
-const NAMES: [&str; 23] = [
-    "and", "eq", "ge", "gt", "index", "join", "json", "le", "len", "lower", "lt", "ne", "not",
-    "or", "pad", "print", "printf", "println", "slice", "split", "title", "truncate", "upper",
+const NAMES: [&str; 26] = [
+    "and", "eq", "ge", "gt", "html", "index", "join", "js", "json", "le", "len", "lower", "lt",
+    "ne", "not", "or", "pad", "print", "printf", "println", "slice", "split", "title", "truncate",
+    "upper", "urlquery",
 ];
 
 /// Whether `name` is a function.
@@ -19,6 +21,8 @@ pub(super) fn exists(name: &str) -> bool {
 
 /// Applies a function; the error says why it cannot be applied to these arguments.
 pub(super) fn call(name: &str, args: &[Value]) -> Result<Value, String> {
+    let compare = |a, b| compare(a, b).map_err(|why| format!("error calling {name}: {why}"));
+    let ordered = |a, b| ordered(a, b).map_err(|why| format!("error calling {name}: {why}"));
     match (name, args) {
         ("not", [value]) => Ok((!truth(value)).into()),
         ("len", [value]) => length(value).map(|n| json!(n)),
@@ -59,6 +63,9 @@ pub(super) fn call(name: &str, args: &[Value]) -> Result<Value, String> {
             Ok(format!("{before}{value}{after}").into())
         }
         ("print", args) => Ok(print(args).into()),
+        ("html", args) => Ok(escape::html(&print(args)).into()),
+        ("js", args) => Ok(escape::js(&print(args)).into()),
+        ("urlquery", args) => Ok(escape::urlquery(&print(args)).into()),
         ("println", args) => {
             let words: Vec<String> = args.iter().map(inner).collect();
             Ok(format!("{}\n", words.join(" ")).into())

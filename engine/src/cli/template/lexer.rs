@@ -143,7 +143,10 @@ impl Lexer<'_> {
                 let name = name(rest);
                 self.take(name.len(), TokenKind::Word(name.to_owned()))
             }
-            c => return Err(self.error(&format!("unexpected {c:?} in command"))),
+            c => {
+                let code = u32::from(c);
+                return Err(self.error(&format!("bad character U+{code:04X} {c:?}")));
+            }
         };
         self.push(at, kind);
         Ok(())
@@ -188,6 +191,7 @@ impl Lexer<'_> {
 
     fn error(&self, why: &str) -> TemplateError {
         TemplateError::Parse {
+            name: "",
             line: self.line(),
             why: why.to_owned(),
         }

@@ -2,9 +2,9 @@
 //!
 //! Three steps, each its own file: text → tokens (`lexer`), tokens → tree (`parser`), tree and
 //! data → text (`eval`). Data is JSON, whose objects stand for Go's structs and maps alike.
-//! Deliberately absent: `define`, `template`, `block` and the functions that escape for web pages.
 
 mod absent;
+mod escape;
 mod eval;
 mod functions;
 mod lexer;
@@ -15,28 +15,36 @@ mod token;
 
 use serde_json::Value;
 
-use node::Node;
+use parser::Parsed;
 
 /// A template that is ready to be executed.
 #[derive(Debug)]
 pub(crate) struct Template {
-    nodes: Vec<Node>,
+    parsed: Parsed,
+    /// What errors call it.
+    name: &'static str,
+    /// How many bytes of the user's text stood before it.
+    offset: usize,
 }
 
 /// Why a template cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum TemplateError {
     /// It is not well formed.
-    #[error("template: :{line}: {why}")]
+    #[error("template: {name}:{line}: {why}")]
     Parse {
+        /// What the template is called.
+        name: &'static str,
         /// Where.
         line: usize,
         /// What is wrong.
         why: String,
     },
     /// It does not fit the data.
-    #[error("template: :1:{at}: executing \"\" at <{what}>: {why}")]
+    #[error("template: {name}:1:{at}: executing \"{name}\" at <{what}>: {why}")]
     Execute {
+        /// What the template is called.
+        name: &'static str,
         /// The byte where the failing part begins.
         at: usize,
         /// The failing part.
@@ -64,22 +72,53 @@ pub(crate) enum Kind {
     Row(&'static str),
     /// A document of the API.
     Document,
+    /// A document whose type has this name in Docker's error messages.
+    Named(&'static str),
 }
 
 impl Template {
     /// Reads a template.
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
-        let tokens = lexer::tokens(text)?;
+        Self::named("", text)
+    }
+
+    /// Reads a template that errors call `name`.
+    pub(crate) fn named(name: &'static str, text: &str) -> Result<Self, TemplateError> {
+        let parsed = lexer::tokens(text)
+            .and_then(parser::parse)
+            .map_err(|error| error.within(name, 0))?;
         Ok(Self {
-            nodes: parser::parse(tokens)?,
+            parsed,
+            name,
+            offset: 0,
         })
+    }
+
+    /// Says how many bytes stood before the text.
+    pub(crate) fn after(mut self, bytes: usize) -> Self {
+        self.offset = bytes;
+        self
     }
 
     /// Applies it to data.
     pub(crate) fn execute(&self, data: Data<'_>) -> Result<String, TemplateError> {
         let mut out = String::new();
-        eval::run(&self.nodes, data, &mut out)?;
+        eval::run(&self.parsed, data, &mut out)
+            .map_err(|error| error.within(self.name, self.offset))?;
         Ok(out)
+    }
+}
+
+impl TemplateError {
+    fn within(mut self, called: &'static str, offset: usize) -> Self {
+        match &mut self {
+            Self::Parse { name, .. } => *name = called,
+            Self::Execute { name, at, .. } => {
+                *name = called;
+                *at += offset;
+            }
+        }
+        self
     }
 }
 

@@ -13,6 +13,20 @@ pub(super) enum Node {
     With(Branch),
     /// `{{range}}`
     Range(Branch),
+    /// `{{break}}`
+    Break,
+    /// `{{continue}}`
+    Continue,
+    /// `{{template "name" pipeline}}`
+    Call(Call),
+}
+
+/// The use of a template by its name.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Call {
+    pub(super) at: usize,
+    pub(super) name: String,
+    pub(super) pipeline: Option<Pipeline>,
 }
 
 /// A pipeline, what follows when it says yes, and what follows when it says no.
@@ -78,8 +92,9 @@ impl Operand {
             Base::Dot => String::new(),
             Base::Variable(name) => format!("${name}"),
             Base::Function(name) => name.clone(),
+            Base::Literal(serde_json::Value::Null) => "nil".to_owned(),
             Base::Literal(value) => value.to_string(),
-            Base::Nested(_) => "(…)".to_owned(),
+            Base::Nested(pipeline) => format!("({})", pipeline.spelled()),
         };
         let fields: String = self
             .fields
@@ -87,5 +102,21 @@ impl Operand {
             .map(|field| format!(".{field}"))
             .collect();
         base + &fields
+    }
+}
+
+impl Command {
+    /// The command as it was written.
+    pub(super) fn spelled(&self) -> String {
+        let words: Vec<String> = self.words.iter().map(Operand::spelled).collect();
+        words.join(" ")
+    }
+}
+
+impl Pipeline {
+    /// The pipeline as it was written.
+    fn spelled(&self) -> String {
+        let commands: Vec<String> = self.commands.iter().map(Command::spelled).collect();
+        commands.join(" | ")
     }
 }

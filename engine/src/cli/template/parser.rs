@@ -1,5 +1,6 @@
 //! Tokens → tree.
 
+use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::vec::IntoIter;
 
@@ -7,26 +8,41 @@ use serde_json::{Value, json};
 
 use super::TemplateError;
 use super::functions;
-use super::node::{Base, Binding, Branch, Command, Node, Operand, Pipeline};
+use super::node::{Base, Binding, Branch, Call, Command, Node, Operand, Pipeline};
 use super::token::{Space, Token, TokenKind};
 
 /// Reads a whole template.
-pub(super) fn parse(tokens: Vec<Token>) -> Result<Vec<Node>, TemplateError> {
+pub(super) fn parse(tokens: Vec<Token>) -> Result<Parsed, TemplateError> {
     let mut parser = Parser {
         tokens: tokens.into_iter().peekable(),
         line: 1,
+        loops: 0,
+        defined: BTreeMap::new(),
     };
     let (nodes, stop) = parser.list()?;
     match stop {
-        Stop::EndOfText => Ok(nodes),
+        Stop::EndOfText => Ok(Parsed {
+            nodes,
+            defined: parser.defined,
+        }),
         Stop::End => Err(parser.error("unexpected {{end}}")),
         Stop::Else => Err(parser.error("unexpected {{else}}")),
     }
 }
 
+/// A template and those that it defines.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) nodes: Vec<Node>,
+    pub(super) defined: BTreeMap<String, Vec<Node>>,
+}
+
 struct Parser {
     tokens: Peekable<IntoIter<Token>>,
     line: usize,
+    /// How many `{{range}}` are open here.
+    loops: usize,
+    defined: BTreeMap<String, Vec<Node>>,
 }
 
 /// What ended a list of nodes.
@@ -51,6 +67,7 @@ impl Parser {
 
     fn error(&self, why: &str) -> TemplateError {
         TemplateError::Parse {
+            name: "",
             line: self.line,
             why: why.to_owned(),
         }
@@ -70,7 +87,12 @@ impl Parser {
             match keyword.as_str() {
                 "if" => nodes.push(Node::If(self.branch()?)),
                 "with" => nodes.push(Node::With(self.branch()?)),
-                "range" => nodes.push(Node::Range(self.branch()?)),
+                "range" => {
+                    self.loops += 1;
+                    let branch = self.branch();
+                    self.loops -= 1;
+                    nodes.push(Node::Range(branch?));
+                }
                 "end" => {
                     self.next();
                     self.close()?;
@@ -80,8 +102,37 @@ impl Parser {
                     self.next();
                     return Ok((nodes, Stop::Else));
                 }
-                "define" | "template" | "block" | "break" | "continue" => {
-                    return Err(self.error(&format!("{{{{{keyword}}}}} is not supported")));
+                "break" | "continue" => {
+                    self.next();
+                    if self.loops == 0 {
+                        return Err(self.error(&format!("{{{{{keyword}}}}} outside {{{{range}}}}")));
+                    }
+                    self.close()?;
+                    nodes.push(if keyword == "break" {
+                        Node::Break
+                    } else {
+                        Node::Continue
+                    });
+                }
+                "define" => {
+                    self.next();
+                    let (_, name) = self.quoted("define")?;
+                    self.close()?;
+                    let nodes = self.definition("define")?;
+                    self.defined.insert(name, nodes);
+                }
+                "template" => {
+                    self.next();
+                    let call = self.call("template")?;
+                    nodes.push(Node::Call(call));
+                }
+                "block" => {
+                    self.next();
+                    let call = self.call("block")?;
+                    let body = self.definition("block")?;
+                    // A definition elsewhere is meant to replace the block's own.
+                    self.defined.entry(call.name.clone()).or_insert(body);
+                    nodes.push(Node::Call(call));
                 }
                 _ => {
                     let pipeline = self.pipeline()?;
@@ -91,6 +142,42 @@ impl Parser {
             }
         }
         Ok((nodes, Stop::EndOfText))
+    }
+
+    fn quoted(&mut self, keyword: &str) -> Result<(usize, String), TemplateError> {
+        match self.next() {
+            Some(Token {
+                at,
+                kind: TokenKind::Quoted(name),
+                ..
+            }) => Ok((at, name)),
+            other => {
+                let other = describe(other.map(|token| token.kind));
+                Err(self.error(&format!("unexpected {other} in {keyword} clause")))
+            }
+        }
+    }
+
+    /// A name, and what becomes the dot of the template that bears it.
+    fn call(&mut self, keyword: &str) -> Result<Call, TemplateError> {
+        let (at, name) = self.quoted(keyword)?;
+        let pipeline = match self.peek() {
+            Some(TokenKind::Close) => None,
+            _ => Some(self.pipeline()?),
+        };
+        self.close()?;
+        Ok(Call { at, name, pipeline })
+    }
+
+    /// The text of a template, up to its `{{end}}`.
+    fn definition(&mut self, keyword: &str) -> Result<Vec<Node>, TemplateError> {
+        match self.list()? {
+            (nodes, Stop::End) => Ok(nodes),
+            (_, Stop::Else) => {
+                Err(self.error(&format!("unexpected {{{{else}}}} in {keyword} clause")))
+            }
+            (_, Stop::EndOfText) => Err(self.error("unexpected EOF")),
+        }
     }
 
     /// Everything from the keyword to the matching `{{end}}`.
@@ -180,7 +267,10 @@ impl Parser {
 
     fn operand(&mut self) -> Result<Operand, TemplateError> {
         let token = self.next().expect("the caller peeked at it");
+        let mut at = token.at;
+        let chains = !matches!(token.kind, TokenKind::Dot);
         let mut fields = Vec::new();
+        let mut chained = 0;
         let base = match token.kind {
             TokenKind::Dot => Base::Dot,
             TokenKind::Field(name, _) => {
@@ -211,18 +301,20 @@ impl Parser {
         };
         while let Some(TokenKind::Field(_, Space::None)) = self.peek() {
             if let Some(Token {
+                at: here,
                 kind: TokenKind::Field(name, _),
                 ..
             }) = self.next()
             {
+                // Go says that a chain begins at its second link.
+                if chained == 0 && chains {
+                    at = here;
+                }
+                chained += 1;
                 fields.push(name);
             }
         }
-        Ok(Operand {
-            at: token.at,
-            base,
-            fields,
-        })
+        Ok(Operand { at, base, fields })
     }
 
     fn number(&self, text: &str) -> Result<Value, TemplateError> {

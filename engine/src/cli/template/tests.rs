@@ -162,3 +162,57 @@ fn rows_have_labels_and_their_own_json() {
     assert_eq!(run("{{json .Ports}}"), r#""80->80/tcp""#);
     assert_eq!(run(r#"{{.Label "a"}}{{.Label "z"}}"#), "1");
 }
+
+#[test]
+fn templates_call_one_another() {
+    check(
+        r#"{{define "T"}}[{{.}}]{{end}}{{template "T" .Name}}"#,
+        "[/web]",
+    );
+    check(r#"{{block "T" .Name}}<{{.}}>{{end}}"#, "</web>");
+    check(
+        r#"{{range .Args}}{{if eq . "ls"}}{{break}}{{end}}{{.}}{{end}}"#,
+        "-c",
+    );
+    check(
+        r#"{{range .Args}}{{if eq . "-c"}}{{continue}}{{end}}{{.}}{{end}}"#,
+        "ls",
+    );
+    check(
+        r#"{{html "<a>"}} {{urlquery "a b"}} {{js "it's"}}"#,
+        r"&lt;a&gt; a+b it\'s",
+    );
+    refused(
+        r#"{{define "T"}}{{template "T"}}{{end}}{{template "T"}}"#,
+        Kind::Document,
+        "template: :1:25: executing \"\" at <{{template \"T\"}}>: \
+         exceeded maximum template depth (1000)",
+    );
+    refused(
+        "{{break}}",
+        Kind::Document,
+        "template: :1: {{break}} outside {{range}}",
+    );
+}
+
+#[test]
+fn errors_name_the_whole_call() {
+    refused(
+        "{{index .Args 9}}",
+        Kind::Document,
+        "template: :1:2: executing \"\" at <index .Args 9>: \
+         error calling index: index out of range: 9",
+    );
+    refused(
+        "{{eq .Name 1}}",
+        Kind::Document,
+        "template: :1:2: executing \"\" at <eq .Name 1>: \
+         error calling eq: incompatible types for comparison",
+    );
+    refused(
+        "{{.Config.Nope.Deeper}}",
+        Kind::Document,
+        "template: :1:9: executing \"\" at <.Config.Nope.Deeper>: \
+         map has no entry for key \"Nope\"",
+    );
+}

@@ -37,6 +37,7 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         query = query.with("pause", "0");
     }
     if let Some(name) = matches.operands.get(1) {
+        reference::check(name).map_err(CliError::Said)?;
         let parsed = reference::parse(name);
         query = query
             .with("repo", parsed.name)

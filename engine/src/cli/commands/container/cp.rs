@@ -131,9 +131,10 @@ fn unpack(archive: &[u8], source: &str, target: &str, owners: Owners) -> Result<
         .filter(|base| !base.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let base = base.canonicalize().map_err(|_| {
+        let whole = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());
         CliError::Said(format!(
             "invalid output path: directory {:?} does not exist",
-            base.display().to_string()
+            whole.display().to_string()
         ))
     })?;
     let mut archive = tar::Archive::new(archive);
@@ -142,6 +143,9 @@ fn unpack(archive: &[u8], source: &str, target: &str, owners: Owners) -> Result<
     for entry in archive.entries().map_err(failed)? {
         let mut entry = entry.map_err(failed)?;
         let path = entry.path().map_err(failed)?.into_owned();
+        if entry.header().entry_type().is_dir() && target_path.is_file() {
+            return Err(CliError::Said("cannot copy directory".to_owned()));
+        }
         let inside: PathBuf = path.components().skip(1).collect();
         let to = match (exists, contents, inside.as_os_str().is_empty()) {
             (true, true, true) => continue,
@@ -183,9 +187,17 @@ async fn to_container(
         reader = Box::new(stdin());
         folder = path.to_owned();
     } else {
-        let directory = stat(session, name, path)
-            .await?
-            .is_some_and(|stat| is_folder(&stat));
+        let whole = std::path::absolute(source).unwrap_or_else(|_| source.into());
+        std::fs::symlink_metadata(&whole).map_err(|error| CliError::File {
+            what: "lstat",
+            path: whole.display().to_string(),
+            source: error,
+        })?;
+        let there = stat(session, name, path).await?;
+        let directory = there.as_ref().is_some_and(is_folder);
+        if there.is_some() && !directory && Path::new(source).is_dir() {
+            return Err(CliError::Said("cannot copy directory".to_owned()));
+        }
         let (into, rename) = split_target(source, path, directory)?;
         reader = Box::new(std::io::Cursor::new(pack(
             source,
@@ -222,9 +234,7 @@ fn split_target(
         return Ok((path.to_owned(), name));
     }
     if path.ends_with('/') && !Path::new(source).is_dir() {
-        return Err(CliError::Said(format!(
-            "no such directory in the container: {path}"
-        )));
+        return Err(CliError::Said("no such directory".to_owned()));
     }
     let target = Path::new(path.trim_end_matches('/'));
     let folder = target

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
+use super::create_limits::{device, limits};
 use crate::cli::error::CliError;
 use crate::cli::flags::Matches;
 use crate::cli::options::environment;
-use crate::cli::options::gpus;
 use crate::cli::options::mounts::Mounts;
 use crate::cli::options::networks::Networks;
 use crate::cli::options::ports::Published;
-use crate::cli::options::{size, ulimit, words};
+use crate::cli::options::{checks, reference, words};
 
 /// Whether the caller stays with the container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub(super) enum Presence {
 
 /// The whole body; the first operand is the image, the others the command.
 pub(super) fn body(matches: &Matches, presence: Presence) -> Result<Value, CliError> {
+    check(matches)?;
     let published = Published::parse(matches.all("publish"), matches.all("expose"))?;
     let mounts = Mounts::parse(
         matches.all("volume"),
@@ -55,6 +56,35 @@ pub(super) fn body(matches: &Matches, presence: Presence) -> Result<Value, CliEr
         );
     }
     Ok(body.into())
+}
+
+/// Refuses what no daemon could do, in the words of Docker's client.
+fn check(matches: &Matches) -> Result<(), CliError> {
+    let said = |why: String| Err(CliError::Said(why));
+    if let Err(why) = reference::check(&matches.operands[0]) {
+        return said(why);
+    }
+    if let Some(mac) = matches
+        .text("mac-address")
+        .filter(|mac| !checks::is_mac(mac))
+    {
+        return said(format!("{mac} is not a valid mac address"));
+    }
+    for (option, kind, good) in [
+        ("pid", "PID", ["", "host"].as_slice()),
+        ("uts", "UTS", &["", "host"]),
+        ("userns", "USER", &["", "host"]),
+        ("cgroupns", "CGROUP", &["", "private", "host"]),
+    ] {
+        let Some(mode) = matches.text(option) else {
+            continue;
+        };
+        let shared = option == "pid" && mode.starts_with("container:") && mode.len() > 10;
+        if !good.contains(&mode) && !shared {
+            return said(format!("--{option}: invalid {kind} mode"));
+        }
+    }
+    Ok(())
 }
 
 /// What the process is.
@@ -170,7 +200,6 @@ fn host_config(matches: &Matches) -> Result<Map<String, Value>, CliError> {
         ("Dns", "dns"),
         ("DnsOptions", "dns-option"),
         ("DnsSearch", "dns-search"),
-        ("ExtraHosts", "add-host"),
         ("GroupAdd", "group-add"),
         ("Links", "link"),
         ("VolumesFrom", "volumes-from"),
@@ -178,6 +207,12 @@ fn host_config(matches: &Matches) -> Result<Map<String, Value>, CliError> {
     ] {
         put_list(&mut host, key, matches.all(option));
     }
+    let hosts: Vec<String> = matches
+        .all("add-host")
+        .iter()
+        .map(|word| checks::extra_host(word).map_err(CliError::Said))
+        .collect::<Result<_, _>>()?;
+    put_list(&mut host, "ExtraHosts", &hosts);
     for (key, option) in [
         ("CgroupParent", "cgroup-parent"),
         ("CgroupnsMode", "cgroupns"),
@@ -220,138 +255,6 @@ fn host_config(matches: &Matches) -> Result<Map<String, Value>, CliError> {
     }
     security(matches, &mut host)?;
     Ok(host)
-}
-
-/// The limits that `update` can change later.
-pub(super) fn update_limits(matches: &Matches) -> Map<String, Value> {
-    let mut host = Map::new();
-    for (key, option) in [
-        ("Memory", "memory"),
-        ("MemoryReservation", "memory-reservation"),
-        ("MemorySwap", "memory-swap"),
-    ] {
-        put_number(&mut host, key, matches.bytes(option));
-    }
-    for (key, option) in [
-        ("BlkioWeight", "blkio-weight"),
-        ("CpuPeriod", "cpu-period"),
-        ("CpuQuota", "cpu-quota"),
-        ("CpuRealtimePeriod", "cpu-rt-period"),
-        ("CpuRealtimeRuntime", "cpu-rt-runtime"),
-        ("CpuShares", "cpu-shares"),
-        ("PidsLimit", "pids-limit"),
-    ] {
-        put_number(&mut host, key, matches.int(option));
-    }
-    let cpus = matches.decimal("cpus").map(|cpus| (cpus * 1e9) as i64);
-    put_number(&mut host, "NanoCpus", cpus);
-    put_text(&mut host, "CpusetCpus", matches.text("cpuset-cpus"));
-    put_text(&mut host, "CpusetMems", matches.text("cpuset-mems"));
-    host
-}
-
-/// All the limits.
-fn limits(matches: &Matches) -> Result<Map<String, Value>, CliError> {
-    let mut host = update_limits(matches);
-    if matches.given("memory-swappiness") {
-        let swappiness = matches.int("memory-swappiness");
-        if let Some(value) = swappiness.filter(|value| !(-1..=100).contains(value)) {
-            return Err(CliError::Said(format!(
-                "invalid value: {value}. Valid memory swappiness range is 0-100"
-            )));
-        }
-        put_number(&mut host, "MemorySwappiness", swappiness);
-    }
-    for (key, option) in [
-        ("BlkioDeviceReadBps", "device-read-bps"),
-        ("BlkioDeviceReadIOps", "device-read-iops"),
-        ("BlkioDeviceWriteBps", "device-write-bps"),
-        ("BlkioDeviceWriteIOps", "device-write-iops"),
-    ] {
-        let rates: Vec<Value> = matches
-            .all(option)
-            .iter()
-            .map(|word| rate(option, word))
-            .collect::<Result<_, _>>()?;
-        if !rates.is_empty() {
-            host.insert(key.into(), rates.into());
-        }
-    }
-    let weights: Vec<Value> = matches
-        .all("blkio-weight-device")
-        .iter()
-        .map(|word| weight(word))
-        .collect::<Result<_, _>>()?;
-    if !weights.is_empty() {
-        host.insert("BlkioWeightDevice".into(), weights.into());
-    }
-    let gpus: Vec<Value> = matches
-        .all("gpus")
-        .iter()
-        .map(|word| gpus::parse(word).map_err(CliError::Said))
-        .collect::<Result<_, _>>()?;
-    if !gpus.is_empty() {
-        host.insert("DeviceRequests".into(), gpus.into());
-    }
-    let ulimits: Vec<Value> = matches
-        .all("ulimit")
-        .iter()
-        .map(|word| ulimit::parse(word).map_err(CliError::Said))
-        .collect::<Result<_, _>>()?;
-    if !ulimits.is_empty() {
-        host.insert("Ulimits".into(), ulimits.into());
-    }
-    Ok(host)
-}
-
-/// `/dev/sda:1mb`
-fn rate(option: &str, word: &str) -> Result<Value, CliError> {
-    let parsed = word
-        .split_once(':')
-        .and_then(|(path, rate)| Some((path, size::parse(rate)?)));
-    match parsed {
-        Some((path, rate)) if path.starts_with("/dev/") && rate >= 0 => {
-            Ok(json!({ "Path": path, "Rate": rate }))
-        }
-        _ => Err(CliError::Said(format!(
-            "invalid argument \"{word}\" for \"--{option}\" flag: use /dev/DEVICE:RATE"
-        ))),
-    }
-}
-
-/// `/dev/sda:200`
-fn weight(word: &str) -> Result<Value, CliError> {
-    let refuse = |why: String| {
-        CliError::Said(format!(
-            "invalid argument \"{word}\" for \"--blkio-weight-device\" flag: {why}"
-        ))
-    };
-    let (path, weight) = word
-        .split_once(':')
-        .ok_or_else(|| refuse(format!("bad format: {word}")))?;
-    if !path.starts_with("/dev/") {
-        return Err(refuse(format!("bad format for device path: {word}")));
-    }
-    match weight.parse::<u16>() {
-        Ok(weight) if weight == 0 || (10..=1000).contains(&weight) => {
-            Ok(json!({ "Path": path, "Weight": weight }))
-        }
-        _ => Err(refuse(format!("invalid weight for device: {word}"))),
-    }
-}
-
-/// `HOST[:CONTAINER][:rwm]`
-fn device(word: &str) -> Value {
-    let parts: Vec<&str> = word.split(':').collect();
-    let is_mode = |part: &str| !part.is_empty() && part.chars().all(|c| "rwm".contains(c));
-    let (inside, mode) = match parts.as_slice() {
-        [host] => (*host, "rwm"),
-        [host, mode] if is_mode(mode) => (*host, *mode),
-        [_, inside] => (*inside, "rwm"),
-        [_, inside, mode, ..] => (*inside, *mode),
-        [] => ("", "rwm"),
-    };
-    json!({ "PathOnHost": parts[0], "PathInContainer": inside, "CgroupPermissions": mode })
 }
 
 /// `no`, `always`, `unless-stopped`, `on-failure[:N]`
@@ -409,19 +312,19 @@ fn security(matches: &Matches, host: &mut Map<String, Value>) -> Result<(), CliE
     Ok(())
 }
 
-fn put_text(into: &mut Map<String, Value>, key: &str, value: Option<&str>) {
+pub(super) fn put_text(into: &mut Map<String, Value>, key: &str, value: Option<&str>) {
     if let Some(value) = value {
         into.insert(key.into(), value.into());
     }
 }
 
-fn put_number(into: &mut Map<String, Value>, key: &str, value: Option<i64>) {
+pub(super) fn put_number(into: &mut Map<String, Value>, key: &str, value: Option<i64>) {
     if let Some(value) = value {
         into.insert(key.into(), value.into());
     }
 }
 
-fn put_list(into: &mut Map<String, Value>, key: &str, values: &[String]) {
+pub(super) fn put_list(into: &mut Map<String, Value>, key: &str, values: &[String]) {
     if !values.is_empty() {
         into.insert(key.into(), json!(values));
     }

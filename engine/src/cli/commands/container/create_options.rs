@@ -1,6 +1,6 @@
 //! The options that `run` and `create` share, each documented once.
 
-use crate::cli::flags::Flag;
+use crate::cli::flags::{Checked, Flag};
 
 const WINDOWS: &str = "is only supported on a Docker daemon running on windows, but the Docker \
                        daemon is running on linux";
@@ -10,7 +10,8 @@ pub(super) const OPTIONS: &[Flag] = &[
     Flag::list(
         "add-host",
         "Add a name to the container's /etc/hosts (host:ip)",
-    ),
+    )
+    .checked(Checked::ExtraHost),
     Flag::list("annotation", "Pass a key=value on to the runtime").word("map"),
     Flag::list("attach", "Attach to STDIN, STDOUT or STDERR").short('a'),
     Flag::uint16(
@@ -76,7 +77,7 @@ pub(super) const OPTIONS: &[Flag] = &[
     )
     .default("true")
     .refused("can only be true: signatures of images are not verified here"),
-    Flag::list("dns", "Use this DNS server"),
+    Flag::list("dns", "Use this DNS server").checked(Checked::Dns),
     Flag::list("dns-option", "Set a DNS option").older("dns-opt"),
     Flag::list("dns-search", "Search names in this domain"),
     Flag::text("domainname", "NIS domain name"),
@@ -138,7 +139,8 @@ pub(super) const OPTIONS: &[Flag] = &[
     Flag::bytes(
         "memory-swap",
         "Limit of memory plus swap; -1 for no limit on swap",
-    ),
+    )
+    .checked(Checked::Unlimited),
     Flag::int(
         "memory-swappiness",
         "How readily its memory is swapped (0 to 100)",
@@ -190,7 +192,9 @@ pub(super) const OPTIONS: &[Flag] = &[
         "Seconds to wait before a stop becomes a kill",
     ),
     Flag::list("storage-opt", "Set an option of the storage driver"),
-    Flag::list("sysctl", "Set a kernel parameter of the namespace").word("map"),
+    Flag::list("sysctl", "Set a kernel parameter of the namespace")
+        .word("map")
+        .checked(Checked::Sysctl),
     Flag::list("tmpfs", "Mount a tmpfs"),
     Flag::switch("tty", "Allocate a terminal").short('t'),
     Flag::list("ulimit", "Set a resource limit of the process").word("ulimit"),

@@ -22,6 +22,17 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
+    if let Some(path) = matches.text("output") {
+        let folder = std::path::Path::new(path)
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+            return Err(CliError::Said(format!(
+                "failed to export container: invalid output path: stat {}: no such file or directory",
+                folder.display()
+            )));
+        }
+    }
     let to = Destination::choose(matches.text("output"))?;
     let query = Query::new(&["containers", &matches.operands[0], "export"]);
     let response = session

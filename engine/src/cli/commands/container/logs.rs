@@ -45,8 +45,17 @@ const OPTIONS: &[Flag] = &[
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let name = &matches.operands[0];
-    let since = matches.text("since").map(moment::parse).transpose()?;
-    let until = matches.text("until").map(moment::parse).transpose()?;
+    let moment = |option: &'static str| {
+        matches
+            .text(option)
+            .map(|text| {
+                moment::parse(text).map_err(|error| {
+                    CliError::Said(format!("invalid value for \"{option}\": {error}"))
+                })
+            })
+            .transpose()
+    };
+    let (since, until) = (moment("since")?, moment("until")?);
     let query = Query::new(&["containers", name, "logs"])
         .with("stdout", "1")
         .with("stderr", "1")

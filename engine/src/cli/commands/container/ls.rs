@@ -68,6 +68,7 @@ pub(crate) const LISTING: Listing = Listing {
         "Ports",
         "Names",
     ],
+    raw: "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate: {{- pad .State 1 0}}\nstatus: {{- pad .Status 1 0}}\nnames: {{.Names}}\nlabels: {{- pad .Labels 1 0}}\nports: {{- pad .Ports 1 0}}\n",
 };
 
 const WITH_SIZE: Listing = Listing {

@@ -2,6 +2,7 @@
 
 mod create;
 mod create_body;
+mod create_limits;
 mod create_options;
 mod lifecycle;
 mod rm;

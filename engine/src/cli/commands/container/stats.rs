@@ -49,6 +49,7 @@ const LISTING: Listing = Listing {
     columns: &[
         "ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDs",
     ],
+    raw: "",
 };
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {

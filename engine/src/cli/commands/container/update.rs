@@ -3,11 +3,12 @@
 use crate::cli::client::Payload;
 use crate::cli::commands::{Command, Operands, each};
 use crate::cli::error::CliError;
-use crate::cli::flags::{Flag, Matches, Order};
+use crate::cli::flags::{Checked, Flag, Matches, Order};
 use crate::cli::path::Query;
 use crate::cli::{Session, output};
 
-use super::create_body::{restart_policy, update_limits};
+use super::create_body::restart_policy;
+use super::create_limits::update_limits;
 
 /// The command.
 pub(crate) static COMMAND: Command = Command {
@@ -47,7 +48,8 @@ const OPTIONS: &[Flag] = &[
     Flag::bytes(
         "memory-swap",
         "Limit of memory plus swap; -1 for no limit on swap",
-    ),
+    )
+    .checked(Checked::Unlimited),
     Flag::int("pids-limit", "Largest number of processes; -1 for no limit"),
     Flag::text("restart", "What to do when the container ends"),
 ];

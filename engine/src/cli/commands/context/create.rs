@@ -45,6 +45,9 @@ pub(super) const DESCRIBED: &[Flag] = &[
         .default("[]"),
 ];
 
+/// How the context that needs no file is described.
+pub(super) const DEFAULT_DESCRIPTION: &str = "Current DOCKER_HOST based configuration";
+
 fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let name = &matches.operands[0];
     check_name(name)?;
@@ -58,15 +61,13 @@ fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         None => match &described {
             Some(daemon) => daemon.resolve(session, &store)?,
             None => {
-                return Err(CliError::Said(
-                    "docker endpoint configuration is required".to_owned(),
-                ));
+                // What this call would talk to.
+                let (mut context, material) = copy(session, &store, DEFAULT)?;
+                context.describe(DEFAULT_DESCRIPTION);
+                (context, material)
             }
         },
     };
-    if matches.text("from").is_none() {
-        context.metadata = Map::new();
-    }
     context.name.clone_from(name);
     if let Some(text) = matches.text("description") {
         context.describe(text);

@@ -1,5 +1,6 @@
 //! `docker context ls`.
 
+use super::create::DEFAULT_DESCRIPTION;
 use crate::cli::commands::{Command, Operands};
 use crate::cli::context::{self, DEFAULT};
 use crate::cli::error::CliError;
@@ -36,6 +37,7 @@ const LISTING: Listing = Listing {
         ("Error", "ERROR"),
     ],
     columns: &["Name", "Description", "DockerEndpoint", "Error"],
+    raw: "",
 };
 
 /// How much of an error the table shows.
@@ -84,8 +86,7 @@ fn rows(session: &Session) -> Result<Vec<Row>, CliError> {
         Ok(target) => (target.host, String::new()),
         Err(error) => (String::new(), error.to_string()),
     };
-    let about = "Current DOCKER_HOST based configuration";
-    rows.push(row(DEFAULT, about, &host, &error));
+    rows.push(row(DEFAULT, DEFAULT_DESCRIPTION, &host, &error));
     let store = session.contexts();
     for context in store.all()? {
         rows.push(row(&context.name, context.description(), &context.host, ""));

@@ -13,7 +13,7 @@ pub(crate) static USE: Command = Command {
     about: "Set the current docker context",
     synopsis: "CONTEXT",
     flags: &[],
-    operands: Operands::Exactly(1),
+    operands: Operands::Any,
     order: Order::Anywhere,
     run: |session, matches| Box::pin(async move { select(session, matches) }),
 };
@@ -35,7 +35,12 @@ pub(crate) static SHOW: Command = Command {
 };
 
 fn select(session: &Session, matches: &Matches) -> Result<u8, CliError> {
-    let name = &matches.operands[0];
+    let [name] = matches.operands.as_slice() else {
+        return Err(CliError::Said(format!(
+            "accepts 1 arg(s), received {}",
+            matches.operands.len()
+        )));
+    };
     if name != DEFAULT {
         session.contexts().load(name)?;
     }

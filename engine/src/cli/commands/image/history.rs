@@ -44,6 +44,7 @@ const LISTING: Listing = Listing {
         ("Comment", "COMMENT"),
     ],
     columns: &["ID", "CreatedSince", "CreatedBy", "Size", "Comment"],
+    raw: "",
 };
 
 const EXACT: Listing = Listing {

@@ -20,7 +20,7 @@ pub(crate) static COMMAND: Command = Command {
     about: "Import the contents from a tarball to create a filesystem image",
     synopsis: "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
     flags: &[OPTIONS],
-    operands: Operands::Between(1, 2),
+    operands: Operands::AtLeast(1),
     order: Order::Anywhere,
     run: |session, matches| Box::pin(run(session, matches)),
 };

@@ -52,6 +52,7 @@ pub(crate) const LISTING: Listing = Listing {
         ("Containers", "CONTAINERS"),
     ],
     columns: &["Repository", "Tag", "ID", "CreatedSince", "Size"],
+    raw: "repository: {{.Repository}}\ntag: {{.Tag}}\nimage_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n",
 };
 
 const WITH_DIGESTS: Listing = Listing {

@@ -43,6 +43,7 @@ const LISTING: Listing = Listing {
         ("IsOfficial", "OFFICIAL"),
     ],
     columns: &["Name", "Description", "StarCount", "IsOfficial"],
+    raw: "",
 };
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {

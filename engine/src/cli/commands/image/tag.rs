@@ -20,6 +20,13 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
+    for word in &matches.operands {
+        reference::check(word).map_err(|why| {
+            CliError::Said(format!(
+                "Error parsing reference: \"{word}\" is not a valid repository/tag: {why}"
+            ))
+        })?;
+    }
     let target = reference::parse(&matches.operands[1]);
     if target
         .version

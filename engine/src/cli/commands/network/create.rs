@@ -112,7 +112,7 @@ fn pools(matches: &Matches) -> Result<Vec<Value>, CliError> {
         .collect();
     for (key, option) in [("Gateway", "gateway"), ("IPRange", "ip-range")] {
         for address in matches.all(option) {
-            let at = owner(subnets, address)?;
+            let at = owner(subnets, option, address)?;
             if pools[at]
                 .insert(key.into(), address.as_str().into())
                 .is_some()
@@ -125,7 +125,7 @@ fn pools(matches: &Matches) -> Result<Vec<Value>, CliError> {
         }
     }
     for (name, address) in words::map(matches.all("aux-address")) {
-        let at = owner(subnets, &address)?;
+        let at = owner(subnets, "aux-address", &address)?;
         let taken = pools[at]
             .entry("AuxiliaryAddresses")
             .or_insert_with(|| json!({}));
@@ -135,7 +135,7 @@ fn pools(matches: &Matches) -> Result<Vec<Value>, CliError> {
 }
 
 /// The subnet that holds an address.
-fn owner(subnets: &[String], address: &str) -> Result<usize, CliError> {
+fn owner(subnets: &[String], option: &str, address: &str) -> Result<usize, CliError> {
     use std::net::IpAddr;
     let bits = |text: &str| -> Option<(u128, u32)> {
         match text.parse().ok()? {
@@ -155,7 +155,7 @@ fn owner(subnets: &[String], address: &str) -> Result<usize, CliError> {
     subnets
         .iter()
         .position(|subnet| holds(subnet).is_some())
-        .ok_or_else(|| CliError::Said(format!("no matching subnet for {address}")))
+        .ok_or_else(|| CliError::Said(format!("no matching subnet for {option} {address}")))
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ const LISTING: Listing = Listing {
         ("CreatedAt", "CREATED AT"),
     ],
     columns: &["ID", "Name", "Driver", "Scope"],
+    raw: "network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n",
 };
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {

@@ -1,13 +1,13 @@
 //! `docker system df`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::commands::container::ls::{self, Length};
 use crate::cli::commands::image::ls::{Ids, LISTING as IMAGES, Names, rows as image_rows};
 use crate::cli::commands::{Command, Operands};
 use crate::cli::error::CliError;
 use crate::cli::flags::{Flag, Matches, Order};
-use crate::cli::format::{Listing, Row, age, amount};
+use crate::cli::format::{Listing, Row, age, amount, document};
 use crate::cli::path::Query;
 use crate::cli::{Session, output};
 
@@ -40,6 +40,7 @@ const LISTING: Listing = Listing {
         ("Reclaimable", "RECLAIMABLE"),
     ],
     columns: &["Type", "TotalCount", "Active", "Size", "Reclaimable"],
+    raw: "",
 };
 
 const VOLUMES: Listing = Listing {
@@ -50,6 +51,7 @@ const VOLUMES: Listing = Listing {
         ("Size", "SIZE"),
     ],
     columns: &["Name", "Links", "Size"],
+    raw: "",
 };
 
 const CACHES: Listing = Listing {
@@ -72,17 +74,24 @@ const CACHES: Listing = Listing {
         "UsageCount",
         "Shared",
     ],
+    raw: "",
 };
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let usage = session.client.get(&Query::new(&["system", "df"])).await?;
     if matches.on("verbose") {
-        if matches.given("format") {
-            return Err(CliError::Said(
-                "--format cannot be used together with --verbose".to_owned(),
-            ));
+        match matches.text("format") {
+            None | Some("table") => verbose(&usage)?,
+            Some(format) => {
+                let tables = Tables::of(&usage);
+                document::print_named(
+                    &tables.document(),
+                    format,
+                    "",
+                    "*formatter.DiskUsageContext",
+                )?;
+            }
         }
-        verbose(&usage)?;
     } else {
         LISTING.print(&summary(&usage), matches.text("format"))?;
     }
@@ -161,6 +170,77 @@ fn row(kind: &str, total: usize, active: usize, size: f64, reclaimable: f64) -> 
     ])
 }
 
+/// Everything that takes space, by kind.
+struct Tables {
+    images: Vec<Row>,
+    containers: Vec<Row>,
+    volumes: Vec<Row>,
+    caches: Vec<Row>,
+    /// How many bytes the build cache takes.
+    cached: f64,
+}
+
+impl Tables {
+    fn of(usage: &Value) -> Self {
+        let images: Vec<Row> = list(usage, "Images")
+            .iter()
+            .flat_map(|image| image_rows(image, Names::Tags, Ids::Short))
+            .collect();
+        let containers: Vec<Row> = list(usage, "Containers")
+            .iter()
+            .map(|container| {
+                let mut row = ls::row(container, Length::Short);
+                let size = amount::short(number(&container["SizeRw"]));
+                row.fields.insert("Size".into(), size.into());
+                row
+            })
+            .collect();
+        let volumes: Vec<Row> = list(usage, "Volumes")
+            .iter()
+            .map(|volume| {
+                Row::new([
+                    ("Name", volume["Name"].clone()),
+                    (
+                        "Links",
+                        number(&volume["UsageData"]["RefCount"]).to_string().into(),
+                    ),
+                    (
+                        "Size",
+                        amount::decimal(number(&volume["UsageData"]["Size"])).into(),
+                    ),
+                ])
+            })
+            .collect();
+        let cached = list(usage, "BuildCache")
+            .iter()
+            .map(|cache| number(&cache["Size"]))
+            .sum();
+        let caches: Vec<Row> = list(usage, "BuildCache").iter().map(cache_row).collect();
+        Self {
+            images,
+            containers,
+            volumes,
+            caches,
+            cached,
+        }
+    }
+
+    /// What a template of `--verbose` sees.
+    fn document(&self) -> Value {
+        let rows = |rows: &[Row]| -> Value {
+            rows.iter()
+                .map(|row| Value::Object(row.fields.clone()))
+                .collect()
+        };
+        json!({
+            "Images": rows(&self.images),
+            "Containers": rows(&self.containers),
+            "Volumes": rows(&self.volumes),
+            "BuildCache": rows(&self.caches),
+        })
+    }
+}
+
 fn verbose(usage: &Value) -> Result<(), CliError> {
     const IMAGE_COLUMNS: Listing = Listing {
         columns: &[
@@ -188,40 +268,13 @@ fn verbose(usage: &Value) -> Result<(), CliError> {
         ],
         ..ls::LISTING
     };
-    let images: Vec<Row> = list(usage, "Images")
-        .iter()
-        .flat_map(|image| image_rows(image, Names::Tags, Ids::Short))
-        .collect();
-    let containers: Vec<Row> = list(usage, "Containers")
-        .iter()
-        .map(|container| {
-            let mut row = ls::row(container, Length::Short);
-            let size = amount::short(number(&container["SizeRw"]));
-            row.fields.insert("Size".into(), size.into());
-            row
-        })
-        .collect();
-    let volumes: Vec<Row> = list(usage, "Volumes")
-        .iter()
-        .map(|volume| {
-            Row::new([
-                ("Name", volume["Name"].clone()),
-                (
-                    "Links",
-                    number(&volume["UsageData"]["RefCount"]).to_string().into(),
-                ),
-                (
-                    "Size",
-                    amount::decimal(number(&volume["UsageData"]["Size"])).into(),
-                ),
-            ])
-        })
-        .collect();
-    let cached = list(usage, "BuildCache")
-        .iter()
-        .map(|cache| number(&cache["Size"]))
-        .sum();
-    let caches: Vec<Row> = list(usage, "BuildCache").iter().map(cache_row).collect();
+    let Tables {
+        images,
+        containers,
+        volumes,
+        caches,
+        cached,
+    } = Tables::of(usage);
     output::print(&format!(
         "Images space usage:\n\n{}\nContainers space usage:\n\n{}\n\
          Local Volumes space usage:\n\n{}\nBuild cache usage: {}\n\n{}\n",

@@ -22,16 +22,18 @@ pub(crate) static COMMAND: Command = Command {
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let answer = session.client.get(&Query::new(&["info"])).await;
-    let client = json!({ "Version": env!("CARGO_PKG_VERSION"), "Context": "default" });
+    let client = json!({ "Version": env!("CARGO_PKG_VERSION"), "Context": session.context });
     if let Some(format) = matches.text("format") {
         let mut info = answer?;
         info["ClientInfo"] = client;
-        document::print_one(&info, format)?;
+        document::print_named(&info, format, "", "system.dockerInfo")?;
         return Ok(0);
     }
     output::print(&format!(
-        "Client:\n Version:    {}\n Context:    default\n Debug Mode: false\n\nServer:\n",
-        env!("CARGO_PKG_VERSION")
+        "Client:\n Version:    {}\n Context:    {}\n Debug Mode: {}\n\nServer:\n",
+        env!("CARGO_PKG_VERSION"),
+        session.context,
+        session.global.on("debug")
     ))?;
     let info = answer?;
     output::print(&text(&info))?;

@@ -27,9 +27,15 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         Some("image") => &["image"],
         Some("network") => &["network"],
         Some("volume") => &["volume"],
+        Some(kind @ ("config" | "node" | "plugin" | "secret" | "service" | "task")) => {
+            return Err(CliError::Said(format!(
+                "docker inspect --type {kind}: there is no swarm mode and there are no plugins here"
+            )));
+        }
         Some(kind) => {
             return Err(CliError::Said(format!(
-                "\"{kind}\" is not a valid value for --type"
+                "unknown type: \"{kind}\": must be one of \"config\", \"container\", \"image\", \
+                 \"network\", \"node\", \"plugin\", \"secret\", \"service\", \"task\", \"volume\""
             )));
         }
     };

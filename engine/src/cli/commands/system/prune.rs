@@ -43,6 +43,17 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     } else {
         "  - all dangling images\n"
     });
+    warning.push_str(if matches.on("all") {
+        "  - all build cache\n"
+    } else {
+        "  - unused build cache\n"
+    });
+    if !matches.all("filter").is_empty() {
+        warning.push_str("\n  Items to be pruned will be filtered with:\n");
+        for condition in matches.all("filter") {
+            warning.push_str(&format!("  - {condition}\n"));
+        }
+    }
     if !confirmed(matches, &warning)? {
         return Ok(0);
     }

@@ -41,7 +41,7 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         "Os": std::env::consts::OS,
         "Arch": architecture(),
         "BuildTime": "",
-        "Context": "default",
+        "Context": session.context,
     });
     let (server, error) = match answer {
         Ok(server) => (server, None),
@@ -52,7 +52,8 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         if let (true, Some(error)) = (format.contains(".Server"), error.as_ref()) {
             return Err(CliError::Said(error.to_string()));
         }
-        document::print_one(&json!({ "Client": client, "Server": server }), format)?;
+        let both = json!({ "Client": client, "Server": server });
+        document::print_named(&both, format, "version", "system.versionInfo")?;
     } else {
         output::print(&client_text(&client))?;
         if error.is_none() {

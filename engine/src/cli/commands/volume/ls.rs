@@ -50,6 +50,7 @@ const LISTING: Listing = Listing {
         ("Status", "STATUS"),
     ],
     columns: &["Driver", "Name"],
+    raw: "name: {{.Name}}\ndriver: {{.Driver}}\n",
 };
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
