@@ -35,12 +35,20 @@ impl Client {
         let said = said.map_err(|error| format!("{}: {error}", program.display()))?;
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
         if !said.starts_with("Docker version 28.") {
-            return Err(format!("it needs Docker's client 28, not {:?}", said.trim()));
+            return Err(format!(
+                "it needs Docker's client 28, not {:?}",
+                said.trim()
+            ));
         }
         Ok(Self {
             program,
             is_ours: false,
         })
+    }
+
+    /// The executable.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Makes it the `docker` of the directory `bin`.

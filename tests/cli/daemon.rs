@@ -51,7 +51,9 @@ impl Daemon {
         command.args(["--net", "--mount", "--", "sh", "-c"]);
         command.arg("ip link set lo up; exec \"$@\"").arg("sh");
         command.arg(executable::path()?).arg("engine");
-        command.arg("--config-file").arg(scratch.join("daemon.json"));
+        command
+            .arg("--config-file")
+            .arg(scratch.join("daemon.json"));
         Self::start(command, scratch, socket, true)
     }
 
@@ -60,7 +62,9 @@ impl Daemon {
         let scratch = Scratch::create("cli-peer").map_err(|error| error.to_string())?;
         if let Some(host) = std::env::var_os("PEER_DOCKER_HOST") {
             let host = host.to_string_lossy().into_owned();
-            let path = host.strip_prefix("unix://").ok_or("PEER_DOCKER_HOST is unix://PATH")?;
+            let path = host
+                .strip_prefix("unix://")
+                .ok_or("PEER_DOCKER_HOST is unix://PATH")?;
             let socket = PathBuf::from(path);
             UnixStream::connect(&socket).map_err(|error| format!("{host}: {error}"))?;
             return Ok(Self {
@@ -78,19 +82,43 @@ impl Daemon {
         }
         let socket = scratch.join("docker.sock");
         let mut command = Command::new("unshare");
-        command.args(["--net", "--mount", "--propagation", "private", "--", "sh", "-c"]);
+        command.args([
+            "--net",
+            "--mount",
+            "--propagation",
+            "private",
+            "--",
+            "sh",
+            "-c",
+        ]);
         command.arg("ip link set lo up; echo 1 >/proc/sys/net/ipv4/ip_forward; exec \"$@\"");
-        command.args(["sh", "dockerd", "--experimental", "--storage-driver", "overlay2"]);
+        command.args([
+            "sh",
+            "dockerd",
+            "--experimental",
+            "--storage-driver",
+            "overlay2",
+        ]);
         command.arg("--pidfile").arg(scratch.join("pid"));
         Self::start(command, scratch, socket, false).map_err(|error| format!("{error:#}"))
     }
 
-    fn start(mut command: Command, scratch: Scratch, socket: PathBuf, is_ours: bool) -> Result<Self> {
+    fn start(
+        mut command: Command,
+        scratch: Scratch,
+        socket: PathBuf,
+        is_ours: bool,
+    ) -> Result<Self> {
         let log = File::create(scratch.join("log"))?;
         command.arg("--data-root").arg(scratch.join("data"));
         command.arg("--exec-root").arg(scratch.join("exec"));
-        command.arg("-H").arg(format!("unix://{}", socket.display()));
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command
+            .arg("-H")
+            .arg(format!("unix://{}", socket.display()));
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
         let process = command.spawn().context("cannot start the daemon")?;
         let mut daemon = Self {
             process: Some(process),
@@ -135,13 +163,22 @@ impl Daemon {
             fs::create_dir_all(root.join(folder))?;
         }
         let busybox = BUSYBOX.iter().find(|path| Path::new(path).exists());
-        fs::copy(busybox.context("busybox was there")?, root.join("bin/busybox"))?;
+        fs::copy(
+            busybox.context("busybox was there")?,
+            root.join("bin/busybox"),
+        )?;
         for applet in APPLETS {
             symlink("busybox", root.join("bin").join(applet))?;
         }
         fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n")?;
         fs::write(root.join("etc/group"), "root:x:0:\n")?;
-        let status = Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&archive).arg(".").status()?;
+        let status = Command::new("tar")
+            .arg("-C")
+            .arg(&root)
+            .arg("-cf")
+            .arg(&archive)
+            .arg(".")
+            .status()?;
         anyhow::ensure!(status.success(), "tar ended with {status}");
         Ok(archive)
     }

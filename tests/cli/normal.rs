@@ -77,7 +77,10 @@ fn moment(text: &str) -> Option<usize> {
     let mut at = shape.len();
     if bytes.get(at) == Some(&b'.') {
         at += 1;
-        at += bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        at += bytes[at..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
     }
     for zone in ["Z", " +0000 UTC", "+00:00"] {
         if text[at..].starts_with(zone) {

@@ -24,7 +24,11 @@ struct Place(Scratch);
 impl<'d> Pair<'d> {
     /// Puts them together.
     pub(crate) fn new(name: &'static str, client: Client, daemon: &'d Daemon) -> Self {
-        Self { name, client, daemon }
+        Self {
+            name,
+            client,
+            daemon,
+        }
     }
 
     /// Runs every transcript; fails with all that is not as recorded.
@@ -131,14 +135,20 @@ impl<'d> Pair<'d> {
 
     /// What a shell with this `docker` prints; a step that hangs ends with 124.
     fn shell(&self, place: &Place, script: &str) -> Output {
-        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", place.0.join("bin").display());
+        let path = format!(
+            "{}:/usr/sbin:/usr/bin:/sbin:/bin",
+            place.0.join("bin").display()
+        );
         Command::new("timeout")
             .args(["-k", "5", "60", "sh", "-c", script])
             .env_clear()
             .env("PATH", path)
             .env("HOME", place.0.join("home"))
             .env("LC_ALL", "C")
-            .env("DOCKER_HOST", format!("unix://{}", self.daemon.socket().display()))
+            .env(
+                "DOCKER_HOST",
+                format!("unix://{}", self.daemon.socket().display()),
+            )
             .current_dir(place.0.join("work"))
             .stdin(Stdio::null())
             .output()

@@ -6,6 +6,9 @@ use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use hickory_resolver::TokioResolver;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::system_conf::parse_resolv_conf;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
 
@@ -67,7 +70,7 @@ async fn tcp(address: &str) -> Result<TcpStream, ConnectError> {
     let port = port.parse().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let mut last = ConnectError::NoSuchHost(host.to_owned());
-    for ip in addresses(host) {
+    for ip in addresses(host).await {
         match TcpStream::connect(SocketAddr::new(ip, port)).await {
             Ok(stream) => {
                 // Keys that are typed must not wait for one another.
@@ -80,9 +83,9 @@ async fn tcp(address: &str) -> Result<TcpStream, ConnectError> {
     Err(last)
 }
 
-/// The addresses that a name means. The executable is static, so the C library's resolver and
-/// its plug-ins are not there: names are those of `/etc/hosts`.
-fn addresses(host: &str) -> Vec<IpAddr> {
+/// The addresses that a name means: those of `/etc/hosts`, then those that the servers of
+/// `/etc/resolv.conf` know. The executable is static, so the C library's resolver is not there.
+async fn addresses(host: &str) -> Vec<IpAddr> {
     if let Ok(ip) = host.parse() {
         return vec![ip];
     }
@@ -90,7 +93,26 @@ fn addresses(host: &str) -> Vec<IpAddr> {
         return vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
     }
     let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
-    named(&hosts, host)
+    let known = named(&hosts, host);
+    if !known.is_empty() {
+        return known;
+    }
+    let servers = std::fs::read("/etc/resolv.conf").ok();
+    let settings = servers.and_then(|file| parse_resolv_conf(file).ok());
+    let Some((config, options)) = settings.filter(|(config, _)| !config.name_servers().is_empty())
+    else {
+        return Vec::new();
+    };
+    let resolver = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        .with_options(options)
+        .build();
+    match resolver {
+        Ok(resolver) => match resolver.lookup_ip(host).await {
+            Ok(found) => found.iter().collect(),
+            Err(_) => Vec::new(),
+        },
+        Err(_) => Vec::new(),
+    }
 }
 
 fn named(hosts: &str, host: &str) -> Vec<IpAddr> {

@@ -31,9 +31,9 @@ pub(crate) struct Keyring {
 }
 
 impl Keyring {
-    /// Reads the file; a missing one is an empty one.
-    pub(crate) fn load() -> Result<Self, CliError> {
-        let path = directory().join("config.json");
+    /// Reads the file in the directory of the settings; a missing one is an empty one.
+    pub(crate) fn load(settings: &Path) -> Result<Self, CliError> {
+        let path = settings.join("config.json");
         let document = match std::fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Map::new(),
             Err(source) => return Err(file("open", &path, source)),
@@ -181,9 +181,9 @@ pub(crate) enum Kept {
 }
 
 /// The value of `X-Registry-Auth` for an image's name; none when nothing is kept.
-pub(crate) fn header_for(name: &str) -> Result<Option<String>, CliError> {
+pub(crate) fn header_for(settings: &Path, name: &str) -> Result<Option<String>, CliError> {
     let server = server_of(name);
-    let Some(credentials) = Keyring::load()?.get(&server)? else {
+    let Some(credentials) = Keyring::load(settings)?.get(&server)? else {
         return Ok(None);
     };
     Ok(Some(header(&server, &credentials)))
@@ -220,15 +220,6 @@ fn host_of(server: &str) -> &str {
         .trim_start_matches("https://")
         .trim_start_matches("http://");
     plain.split('/').next().unwrap_or(plain)
-}
-
-/// Docker's own folder of settings.
-pub(crate) fn directory() -> PathBuf {
-    if let Some(dir) = std::env::var_os("DOCKER_CONFIG").filter(|dir| !dir.is_empty()) {
-        return dir.into();
-    }
-    let home = std::env::var_os("HOME").unwrap_or_else(|| "/".into());
-    PathBuf::from(home).join(".docker")
 }
 
 fn ask_helper(helper: &str, server: &str) -> Result<Option<Credentials>, CliError> {

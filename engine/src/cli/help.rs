@@ -54,6 +54,9 @@ pub(crate) fn overview(global: &'static [Flag]) -> String {
         .iter()
         .map(|group| (group.name, group.about));
     let short = commands::all().filter_map(|command| {
+        if command.is_hidden() {
+            return None;
+        }
         let name = command.paths.iter().find(|path| !path.contains(' '))?;
         Some((*name, command.about))
     });

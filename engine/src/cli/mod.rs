@@ -11,6 +11,7 @@ mod path;
 
 mod commands;
 mod help;
+pub mod inventory;
 
 mod client;
 mod config;

@@ -3,6 +3,7 @@
 //! A command is a constant that says how it is spelled, what it accepts and what runs it; the
 //! tables below are all the dispatch there is.
 
+pub(crate) mod completion;
 pub(crate) mod container;
 pub(crate) mod context;
 pub(crate) mod image;
@@ -40,12 +41,13 @@ pub(crate) struct Command {
 impl Command {
     /// Whether it never talks to a daemon.
     pub(crate) fn is_local(&self) -> bool {
-        self.paths[0].starts_with("context ") || self.paths[0] == "help"
+        let first = self.paths[0].split(' ').next().unwrap_or_default();
+        matches!(first, "context" | "help" | "completion")
     }
 
     /// Whether the help leaves it out.
     pub(crate) fn is_hidden(&self) -> bool {
-        std::ptr::eq(self, &raw const system::dial_stdio::COMMAND)
+        self.paths[0] == "system dial-stdio" || self.paths[0] == "__complete"
     }
 }
 
@@ -120,11 +122,63 @@ pub(crate) static GROUPS: &[Group] = &[
     },
 ];
 
+/// A family of Docker's commands that this command line does not have.
+pub(crate) struct Refused {
+    /// `swarm`
+    pub(crate) name: &'static str,
+    /// Why not.
+    pub(crate) why: &'static str,
+}
+
+/// Why the commands of clusters are not there.
+const NO_SWARM: &str = "this engine has no swarm mode";
+
+/// Every family that is not there.
+pub(crate) static REFUSED: &[Refused] = &[
+    Refused {
+        name: "checkpoint",
+        why: "containers are not frozen to disk",
+    },
+    Refused {
+        name: "config",
+        why: NO_SWARM,
+    },
+    Refused {
+        name: "node",
+        why: NO_SWARM,
+    },
+    Refused {
+        name: "plugin",
+        why: "this engine has no plugins",
+    },
+    Refused {
+        name: "secret",
+        why: NO_SWARM,
+    },
+    Refused {
+        name: "service",
+        why: NO_SWARM,
+    },
+    Refused {
+        name: "stack",
+        why: NO_SWARM,
+    },
+    Refused {
+        name: "swarm",
+        why: NO_SWARM,
+    },
+    Refused {
+        name: "trust",
+        why: "signatures of images are not verified",
+    },
+];
+
 /// Every command of every group.
 pub(crate) fn all() -> impl Iterator<Item = &'static Command> {
     GROUPS
         .iter()
         .flat_map(|group| group.commands.iter().copied())
+        .chain(completion::COMMANDS.iter().copied())
 }
 
 /// What the words of a call name.
@@ -182,6 +236,12 @@ pub(crate) fn find(words: &[String]) -> Found<'_> {
             path: first.to_owned(),
             rest: &words[1..],
         };
+    }
+    if let Some(family) = REFUSED.iter().find(|family| family.name == first) {
+        return Found::Nothing(CliError::Said(format!(
+            "docker: 'docker {first}' is not supported: {}",
+            family.why
+        )));
     }
     match GROUPS.iter().find(|group| group.name == first) {
         Some(group) if matches!(second, "" | "--help" | "-h") => Found::Group(group),

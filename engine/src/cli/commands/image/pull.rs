@@ -43,7 +43,7 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         let query = Query::new(&["images", "create"])
             .with("fromImage", name)
             .with_some("platform", matches.text("platform"))
-            .with_registry_auth(credentials::header_for(name)?);
+            .with_registry_auth(credentials::header_for(session.config.directory(), name)?);
         return show(session, &query, Loudness::Output).await.map(|()| 0);
     }
     let loudness = if matches.on("quiet") {
@@ -83,7 +83,7 @@ pub(crate) async fn pull(
         .with("fromImage", parsed.name)
         .with_some("tag", parsed.version)
         .with_some("platform", platform)
-        .with_registry_auth(credentials::header_for(name)?);
+        .with_registry_auth(credentials::header_for(session.config.directory(), name)?);
     show(session, &query, loudness).await
 }
 

@@ -42,7 +42,7 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         }
         query = query.with("tag", parsed.version.unwrap_or("latest"));
     }
-    let auth = credentials::header_for(name)?;
+    let auth = credentials::header_for(session.config.directory(), name)?;
     // A push without credentials carries an empty proof: the API has always asked for the header.
     let query = query.with_registry_auth(Some(auth.unwrap_or_else(|| "e30=".to_owned())));
     show(

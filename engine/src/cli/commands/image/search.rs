@@ -50,7 +50,10 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let query = Query::new(&["images", "search"])
         .with("term", &matches.operands[0])
         .with_some("limit", matches.text("limit"))
-        .with_registry_auth(credentials::header_for(&matches.operands[0])?);
+        .with_registry_auth(credentials::header_for(
+            session.config.directory(),
+            &matches.operands[0],
+        )?);
     let answer = session
         .client
         .get(&filters::add(query, matches.all("filter"))?)

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cli::credentials;
+use crate::cli::config;
 use crate::cli::error::CliError;
 use crate::image::Reference;
 use crate::oci::{Digest, OCI_MANIFEST, Platform};
@@ -118,7 +118,7 @@ fn safe(reference: &Reference) -> String {
 }
 
 fn folder(list: &Reference) -> PathBuf {
-    credentials::directory().join("manifests").join(safe(list))
+    config::default_directory().join("manifests").join(safe(list))
 }
 
 /// All pages of a list; none when there is no such list.

@@ -64,7 +64,7 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
             })?;
         password = Some(text.trim_end_matches(['\n', '\r']).to_owned());
     }
-    let mut keyring = Keyring::load()?;
+    let mut keyring = Keyring::load(session.config.directory())?;
     if username.is_none()
         && password.is_none()
         && let Some(known) = keyring.get(&server)?

@@ -17,9 +17,9 @@ pub(crate) static COMMAND: Command = Command {
     run: |session, matches| Box::pin(run(session, matches)),
 };
 
-async fn run(_session: &Session, matches: &Matches) -> Result<u8, CliError> {
+async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let server = server_named(matches.operands.first().map_or("", String::as_str));
-    let mut keyring = Keyring::load()?;
+    let mut keyring = Keyring::load(session.config.directory())?;
     output::line(&format!("Removing login credentials for {server}"))?;
     keyring.remove(&server)?;
     Ok(0)
