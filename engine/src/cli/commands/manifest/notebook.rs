@@ -118,7 +118,9 @@ fn safe(reference: &Reference) -> String {
 }
 
 fn folder(list: &Reference) -> PathBuf {
-    config::default_directory().join("manifests").join(safe(list))
+    config::default_directory()
+        .join("manifests")
+        .join(safe(list))
 }
 
 /// All pages of a list; none when there is no such list.

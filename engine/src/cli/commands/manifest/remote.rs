@@ -46,7 +46,8 @@ pub(super) async fn reach(reference: &Reference, trust: Trust) -> Result<Endpoin
 
 /// Who we are at the registry of a name.
 pub(super) fn credentials(reference: &Reference) -> Result<Credentials, CliError> {
-    let known = Keyring::load(&config::default_directory())?.get(&server_of(&reference.to_string()))?;
+    let known =
+        Keyring::load(&config::default_directory())?.get(&server_of(&reference.to_string()))?;
     Ok(
         known.map_or_else(Credentials::default, |known| Credentials {
             username: known.username,
