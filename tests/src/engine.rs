@@ -25,12 +25,27 @@ pub fn catalogue() -> Option<PathBuf> {
 pub struct Engine {
     process: Child,
     scratch: Scratch,
+<<<<<<< HEAD
     catalogue: Option<PathBuf>,
+=======
+    catalogue: PathBuf,
+    network: Network,
+}
+
+/// Where an engine makes its bridges and rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Network {
+    /// In a new namespace at each start.
+    Own,
+    /// In that of the thread that starts it, which outlives a crash.
+    Callers,
+>>>>>>> 8bcdd54 (engine/network: links in hosts and environment; names return with who is alive)
 }
 
 impl Engine {
     /// Starts one with nothing in it but what `catalogue` offers to pull.
     pub fn start(catalogue: &Path) -> Result<Self> {
+<<<<<<< HEAD
         Self::start_on(Some(catalogue.to_path_buf()))
     }
 
@@ -46,6 +61,24 @@ impl Engine {
             process,
             scratch,
             catalogue,
+=======
+        Self::start_in(catalogue, Network::Own)
+    }
+
+    /// The same in the network namespace of the calling thread, so that what a crash leaves there is seen.
+    pub fn start_here(catalogue: &Path) -> Result<Self> {
+        Self::start_in(catalogue, Network::Callers)
+    }
+
+    fn start_in(catalogue: &Path, network: Network) -> Result<Self> {
+        let scratch = Scratch::create("engine")?;
+        let process = spawn(&scratch, catalogue, network)?;
+        let mut engine = Self {
+            process,
+            scratch,
+            catalogue: catalogue.to_path_buf(),
+            network,
+>>>>>>> 8bcdd54 (engine/network: links in hosts and environment; names return with who is alive)
         };
         engine.wait_until_it_listens()?;
         Ok(engine)
@@ -55,7 +88,11 @@ impl Engine {
     pub fn crash_and_restart(&mut self) -> Result<()> {
         self.process.kill()?;
         self.process.wait()?;
+<<<<<<< HEAD
         self.process = spawn(&self.scratch, self.catalogue.as_deref())?;
+=======
+        self.process = spawn(&self.scratch, &self.catalogue, self.network)?;
+>>>>>>> 8bcdd54 (engine/network: links in hosts and environment; names return with who is alive)
         self.wait_until_it_listens()
     }
 
@@ -137,17 +174,25 @@ impl Engine {
     }
 }
 
+<<<<<<< HEAD
 fn spawn(scratch: &Scratch, catalogue: Option<&Path>) -> Result<Child> {
+=======
+fn spawn(scratch: &Scratch, catalogue: &Path, network: Network) -> Result<Child> {
+>>>>>>> 8bcdd54 (engine/network: links in hosts and environment; names return with who is alive)
     let log = File::options()
         .create(true)
         .append(true)
         .open(scratch.join("engine.log"))?;
     // In a network namespace of its own: its bridge and its rules are not the host's.
-    let mut command = Command::new("unshare");
-    command
-        .args(["--net", "--"])
-        .arg(executable::path()?)
-        .arg("engine");
+    let mut command = match network {
+        Network::Own => {
+            let mut command = Command::new("unshare");
+            command.args(["--net", "--"]).arg(executable::path()?);
+            command
+        }
+        Network::Callers => Command::new(executable::path()?),
+    };
+    command.arg("engine");
     command.arg("--data-root").arg(scratch.join("data"));
     command.arg("--exec-root").arg(scratch.join("exec"));
     if let Some(catalogue) = catalogue {

@@ -105,7 +105,7 @@ impl Daemon {
         let [rows, cols] = host.console_size;
         Ok(ProcessSpec {
             argv,
-            env: config.env.clone(),
+            env: [self.link_environment(record), config.env.clone()].concat(),
             cwd: config.working_dir.clone(),
             user: config.user.clone(),
             groups: host.group_add.clone().unwrap_or_default(),

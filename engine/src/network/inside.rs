@@ -1,6 +1,7 @@
 //! Work inside another network namespace: on a fresh thread that enters it and then ends.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use kernel::error::SysError;
@@ -27,9 +28,18 @@ impl Namespace {
         Self::open(&path)
     }
 
-    /// That of a container.
+    /// That of a container. The engine's own is refused: the container has ended, and its number is somebody else's.
     pub(super) fn of_process(engine_pid: u32) -> Result<Self, NetworkError> {
-        Self::open(Path::new(&format!("/proc/{engine_pid}/ns/net")))
+        let path = format!("/proc/{engine_pid}/ns/net");
+        let found = Self::open(Path::new(&path))?;
+        let identity = |path: &str| std::fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
+        if identity(&path) == identity("/proc/thread-self/ns/net") {
+            return Err(NetworkError::Namespace {
+                path,
+                source: SysError::io("open", std::io::Error::from_raw_os_error(NO_SUCH_PROCESS)),
+            });
+        }
+        Ok(found)
     }
 
     fn open(path: &Path) -> Result<Self, NetworkError> {
@@ -58,6 +68,9 @@ impl Namespace {
         })
     }
 }
+
+/// `ESRCH`
+const NO_SUCH_PROCESS: i32 = 3;
 
 /// Runs `work` on a thread that is in `namespace`.
 pub(super) fn inside<T: Send>(

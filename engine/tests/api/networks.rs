@@ -6,7 +6,7 @@ use crate::client::Client;
 
 type Case = (&'static str, fn(&Client));
 
-pub(crate) const CASES: [Case; 6] = [
+pub(crate) const CASES: [Case; 8] = [
     ("a_network_is_told_as_it_was_asked_for", told),
     ("wrong_networks_are_refused_and_leave_nothing", refused),
     (
@@ -19,6 +19,8 @@ pub(crate) const CASES: [Case; 6] = [
         "a_port_of_a_dual_stack_network_is_published_twice",
         dual_stack,
     ),
+    ("a_container_reaches_its_own_published_port", hairpin),
+    ("a_macvlan_container_is_on_its_parents_link", macvlan),
 ];
 
 fn create(client: &Client, body: &Value) -> (u16, Value) {
@@ -360,4 +362,90 @@ fn dual_stack(client: &Client) {
     assert!(refused.message().ends_with(&words), "{}", refused.message());
     remove(client, &["served", "late"], &["dual"]);
     assert!(std::net::TcpListener::bind(("0.0.0.0", port)).is_ok());
+}
+
+fn hairpin(client: &Client) {
+    make(client, &json!({ "Name": "loop" }));
+    let wish = json!({
+        "Cmd": ["sh", "-c", "echo served > /tmp/page; exec busybox httpd -f -p 80 -h /tmp"],
+        "HostConfig": { "NetworkMode": "loop", "CapAdd": ["NET_ADMIN"], "PortBindings": { "80/tcp": [{ "HostPort": "" }] } },
+        "ExposedPorts": { "80/tcp": {} },
+    });
+    client.create("hairpin", &wish);
+    assert_eq!(
+        client
+            .post("/containers/hairpin/start", &Value::Null)
+            .status,
+        204
+    );
+    let told = client.get("/containers/hairpin/json").json()["NetworkSettings"].clone();
+    let port = told["Ports"]["80/tcp"][0]["HostPort"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let gateway = told["Networks"]["loop"]["Gateway"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let line = format!(
+        "for n in 1 2 3 4 5; do busybox wget -qO- http://{gateway}:{port}/page && break; sleep 1; done"
+    );
+    let page = inside(client, "hairpin", &line);
+    assert!(page.ends_with("served\n"), "{page}");
+    // Of the host's own loopback a container sees nothing, though the bridge lets the host in.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = listener.local_addr().unwrap().port();
+    let line = format!(
+        "busybox ip route add 127.0.0.0/8 via {gateway}; busybox wget -T 2 -qO- http://127.0.0.1:{own}/ 2>&1"
+    );
+    inside(client, "hairpin", &line);
+    listener.set_nonblocking(true).unwrap();
+    assert!(
+        listener.accept().is_err(),
+        "a container reached the host's loopback"
+    );
+    remove(client, &["hairpin"], &["loop"]);
+}
+
+fn macvlan(client: &Client) {
+    use std::os::fd::AsFd;
+    let here = std::fs::File::open("/proc/self/ns/net").unwrap();
+    let peer = kernel::netlink::link::Peer {
+        name: "mv1",
+        mac: [2, 0, 0, 0, 0, 9],
+        namespace: here.as_fd(),
+    };
+    kernel::netlink::link::add_veth("mv0", &peer).unwrap();
+    kernel::netlink::link::set_up("mv0").unwrap();
+    kernel::netlink::link::set_up("mv1").unwrap();
+    kernel::netlink::address::add("mv1", std::net::Ipv4Addr::new(10, 91, 0, 1), 24).unwrap();
+    let ipam = json!({ "Config": [{ "Subnet": "10.91.0.0/24", "Gateway": "10.91.0.1" }] });
+    let options = |parent: &str| json!({ "parent": parent });
+    let wrong =
+        json!({ "Name": "mac", "Driver": "macvlan", "IPAM": ipam, "Options": options("nothing") });
+    assert_eq!(create(client, &wrong).0, 400);
+    make(
+        client,
+        &json!({ "Name": "mac", "Driver": "macvlan", "IPAM": ipam, "Options": options("mv0") }),
+    );
+    let second = json!({ "Name": "mac2", "Driver": "macvlan", "Options": options("mv0") });
+    assert_eq!(create(client, &second).0, 403, "one network on one parent");
+    let wish = json!({ "Cmd": ["sleep", "600"], "HostConfig": { "NetworkMode": "mac" } });
+    client.create("direct", &wish);
+    let started = client.post("/containers/direct/start", &Value::Null);
+    if started.status != 204 && started.message().contains("this kernel has no macvlan") {
+        println!(
+            "SKIP a_macvlan_container_is_on_its_parents_link: {}",
+            started.message()
+        );
+    } else {
+        assert_eq!(started.status, 204);
+        let ping = inside(client, "direct", "busybox ping -c 1 -W 5 10.91.0.1");
+        assert!(ping.contains("1 packets received"), "{ping}");
+        let leave = json!({ "Container": "direct" });
+        assert_eq!(client.post("/networks/mac/disconnect", &leave).status, 200);
+        assert_eq!(inside(client, "direct", "ls /sys/class/net").trim(), "lo");
+    }
+    remove(client, &["direct"], &["mac"]);
+    kernel::netlink::link::delete("mv0").unwrap();
 }

@@ -120,12 +120,6 @@ impl Daemon {
                 tracing::error!("{error}: containers of this network will not start");
             }
         }
-        for container in self.all_containers() {
-            let record = container.record();
-            if let Some(process) = record.state.process() {
-                self.enter_names(&record, process.engine_pid);
-            }
-        }
         if let Err(error) = self.recover_ports() {
             tracing::error!("{error}");
         }

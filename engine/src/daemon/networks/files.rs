@@ -10,7 +10,6 @@ use kernel::tree::Tree;
 use super::super::container::ContainerRecord;
 use super::super::{Daemon, DaemonError};
 use super::address::addresses;
-use super::wanted::split_link;
 
 const LOCAL_HOSTS: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n\
                            ff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
@@ -70,9 +69,7 @@ impl Daemon {
         }
         let mut hosts = LOCAL_HOSTS.to_owned();
         hosts.push_str(&self.extra_hosts(record)?);
-        if record.endpoints.contains_key("bridge") {
-            hosts.push_str(&self.linked_hosts(record));
-        }
+        hosts.push_str(&self.linked_hosts(record));
         hosts.push_str(&own_lines(record));
         Ok(hosts)
     }
@@ -109,28 +106,6 @@ impl Daemon {
             .iter()
             .map(|addressing| addressing.gateway.to_string())
             .collect())
-    }
-
-    /// `--link` on the default bridge: a line for each container that runs.
-    fn linked_hosts(&self, record: &ContainerRecord) -> String {
-        let mut lines = String::new();
-        for link in record.host_config.links.iter().flatten() {
-            let (name, alias) = split_link(link);
-            let Ok(other) = self.container(name) else {
-                continue;
-            };
-            let inner = other.lock();
-            let Some(endpoint) = inner.record.endpoints.get("bridge") else {
-                continue;
-            };
-            for address in addresses(endpoint) {
-                let mut names = vec![alias, &inner.record.config.hostname, &inner.record.name];
-                names.dedup();
-                writeln!(lines, "{address}\t{}", names.join(" "))
-                    .expect("writing to a string cannot fail");
-            }
-        }
-        lines
     }
 
     pub(super) fn machine_file(&self, path: &str) -> String {

@@ -15,6 +15,7 @@ mod address;
 mod attach;
 mod files;
 mod join;
+mod links;
 mod publish;
 mod wanted;
 

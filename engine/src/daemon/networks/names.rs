@@ -38,6 +38,14 @@ impl Daemon {
         }
     }
 
+    /// After a restart of the daemon: a container that was found alive has names and a resolver again.
+    pub(crate) fn recover_names(&self, container: &Container) {
+        let record = container.record();
+        if let Some(process) = record.state.process() {
+            self.enter_names(&record, process.engine_pid);
+        }
+    }
+
     fn tell_names(&self, record: &ContainerRecord) {
         let mut names = self
             .networks
@@ -70,20 +78,22 @@ impl Daemon {
 
     /// A container has another name.
     pub(crate) fn rename_in_networks(&self, container: &Arc<Container>) {
-        let mut inner = container.lock();
-        let networks: Vec<String> = inner.record.endpoints.keys().cloned().collect();
-        for name in networks {
-            if let Ok(network) = self.networks.lock().find(&name).cloned() {
-                let known_as = dns_names(&network, &inner.record);
-                if let Some(settings) = inner.record.endpoints.get_mut(&name)
-                    && settings.dns_names.is_some()
-                {
-                    settings.dns_names = known_as;
-                }
+        // A copy: the lock of networks comes before that of a container.
+        let record = container.record();
+        for name in record.endpoints.keys() {
+            let Ok(network) = self.networks.lock().find(name).cloned() else {
+                continue;
+            };
+            let known_as = dns_names(&network, &record);
+            let mut inner = container.lock();
+            if let Some(settings) = inner.record.endpoints.get_mut(name)
+                && settings.dns_names.is_some()
+            {
+                settings.dns_names = known_as;
             }
         }
-        if inner.record.state.process().is_some() {
-            self.tell_names(&inner.record);
+        if record.state.process().is_some() {
+            self.tell_names(&record);
         }
     }
 

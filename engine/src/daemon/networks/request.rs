@@ -93,6 +93,10 @@ fn check(request: &CreateNetwork, around: &Surroundings<'_>) -> Result<(), Daemo
             let text = format!("only one instance of \"{driver}\" network is allowed");
             return Err(DaemonError::Forbidden(text));
         }
+        "overlay" => {
+            let text = "the driver overlay (it needs a store that several engines share)";
+            return Err(DaemonError::Unsupported(text.into()));
+        }
         driver => {
             let text = format!("plugin \"{driver}\" not found");
             return Err(DaemonError::NotFoundText(text));

@@ -86,7 +86,8 @@ struct Desk {
 async fn serve(desk: Desk, udp: Arc<UdpSocket>, tcp: TcpListener) {
     // Ends with this task, and all that it has begun with it.
     let mut begun = JoinSet::new();
-    let mut buffer = vec![0; 65535];
+    // No question is longer.
+    let mut buffer = vec![0; 4096];
     loop {
         while begun.try_join_next().is_some() {}
         if begun.len() >= MOST {
