@@ -72,7 +72,7 @@ fn held(fd: OwnedFd, address: SocketAddr, transport: Transport) -> Result<Reserv
     let named = |call| move |e: nix::Error| SysError::io(call, e.into()).on(address.to_string());
     bind(fd.as_raw_fd(), &SockaddrStorage::from(address)).map_err(named("bind"))?;
     if transport != Transport::Udp {
-        listen(&fd, Backlog::new(0).expect("0 is allowed")).map_err(named("listen"))?;
+        listen(&fd, Backlog::new(1).expect("1 is allowed")).map_err(named("listen"))?;
     }
     let own: SockaddrStorage = getsockname(fd.as_raw_fd()).map_err(named("getsockname"))?;
     let port = own

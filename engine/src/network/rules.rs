@@ -183,7 +183,11 @@ pub fn list(stage: &Stage, rules: &[Planned]) -> Result<Vec<LiveRule>, NetworkEr
     for rule in &live {
         by_chain.entry(&rule.chain).or_default().push_back(rule);
     }
-    let told = rules.iter().map(|planned| {
+    // Chain by chain, as the kernel shows them.
+    let ordered = CHAINS
+        .iter()
+        .flat_map(|(name, _)| rules.iter().filter(move |planned| planned.chain == *name));
+    let told = ordered.map(|planned| {
         let found = by_chain
             .get_mut(planned.chain)
             .and_then(std::collections::VecDeque::pop_front);

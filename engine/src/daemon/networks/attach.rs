@@ -120,6 +120,7 @@ impl Daemon {
                 tracing::error!("{error}: containers of this network will not start");
             }
         }
+        self.recover_names();
         if let Err(error) = self.recover_ports() {
             tracing::error!("{error}");
         }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use crate::network::bridge::Reach;
 use crate::network::dns::socket::Spot;
 use crate::network::dns::zone::Host;
+use crate::runtime::handshake::Target;
+use crate::runtime::launch::{self, Found};
 
 use super::super::Daemon;
 use super::super::container::{Container, ContainerRecord};
@@ -38,11 +40,23 @@ impl Daemon {
         }
     }
 
-    /// After a restart of the daemon: a container that was found alive has names and a resolver again.
-    pub(crate) fn recover_names(&self, container: &Container) {
-        let record = container.record();
-        if let Some(process) = record.state.process() {
-            self.enter_names(&record, process.engine_pid);
+    /// After a restart of the daemon: containers that are alive have names and resolvers again. Their shims are asked,
+    /// since the number in a record may be another process's by now.
+    pub(super) fn recover_names(&self) {
+        for container in self.all_containers() {
+            let record = container.record();
+            let Found::Alive(shim, status) = launch::find(&record.id, &self.paths) else {
+                continue;
+            };
+            if record.state.process().is_some() {
+                self.enter_names(&record, status.engine_pid);
+            } else if let Err(error) = shim.signal(Target::Init, 9) {
+                // A start was cut short; what it had prepared would hold its links for ever.
+                tracing::debug!(
+                    "the prepared container {} is gone already: {error}",
+                    record.id
+                );
+            }
         }
     }
 

@@ -356,7 +356,7 @@ impl Daemon {
 fn failed(record: &ContainerRecord, error: DaemonError) -> DaemonError {
     let why = match error {
         DaemonError::Port(why) => why,
-        DaemonError::Network(error) => error.to_string(),
+        error @ DaemonError::Network(_) => error.to_string(),
         other => return other,
     };
     let endpoint = record

@@ -49,41 +49,46 @@ impl Daemon {
             self.check_link(link)?;
         }
         let inner = self.networks.lock();
-        let main = inner.find(mode)?;
+        // A network that is missing is missed at the start: it may have come by then.
+        let found = inner.find(mode).ok();
+        let name = found.map_or(mode, |network| network.name.as_str());
         let mut first = asked
-            .remove(&main.name)
+            .remove(name)
             .or_else(|| asked.remove(mode))
             .or_else(|| asked.remove("default"))
             .unwrap_or_default();
         if first.mac_address.is_empty() {
             first.mac_address.clone_from(&config.mac_address);
         }
-        let mut wanted = vec![(main, first)];
-        for (name, settings) in asked {
-            let network = inner.find(&name)?;
-            if !main.has_endpoints() || !network.has_endpoints() {
+        let mut wanted = vec![(name.to_owned(), found, first)];
+        for (other, settings) in asked {
+            let network = inner.find(&other).ok();
+            let alone =
+                |network: Option<&NetworkRecord>| network.is_some_and(|n| !n.has_endpoints());
+            if alone(found) || alone(network) {
                 return Err(DaemonError::Invalid(format!(
-                    "conflicting options: cannot attach both user-defined and non-user-defined network-modes: {} and {}",
-                    main.name, network.name
+                    "conflicting options: cannot attach both user-defined and non-user-defined network-modes: {name} and {other}"
                 )));
             }
-            wanted.push((network, settings));
+            let name = network.map_or(other, |network| network.name.clone());
+            wanted.push((name, network, settings));
         }
-        for (network, mut settings) in wanted {
-            let wrong = check_settings(network, &settings);
+        for (name, network, mut settings) in wanted {
+            let wrong = network.map_or_else(Vec::new, |network| check_settings(network, &settings));
             if let Some(text) = told(&wrong) {
                 return Err(DaemonError::Invalid(format!(
-                    "invalid config for network {}: invalid endpoint settings:\n{text}",
-                    network.name
+                    "invalid config for network {name}: invalid endpoint settings:\n{text}"
                 )));
             }
-            settings.network_id.clone_from(&network.id);
+            settings.network_id = network
+                .map(|network| network.id.clone())
+                .unwrap_or_default();
             let attachment = Attachment {
                 asked_mac: settings.mac_address.clone(),
                 interface: String::new(),
             };
-            places.attachments.insert(network.name.clone(), attachment);
-            places.endpoints.insert(network.name.clone(), settings);
+            places.attachments.insert(name.clone(), attachment);
+            places.endpoints.insert(name, settings);
         }
         Ok(places)
     }

@@ -66,6 +66,6 @@ fn make(kind: &str) -> Result<(), SysError> {
 fn finding((name, made): (&'static str, Result<(), SysError>)) -> Finding {
     match made {
         Ok(()) => Finding::new(name, Level::Good),
-        Err(error) => Finding::new(name, Level::Warn).with("why", crate::error::chain(&error)),
+        Err(error) => Finding::new(name, Level::Warn).with("why", &error.source),
     }
 }
