@@ -367,7 +367,7 @@ fn dual_stack(client: &Client) {
 fn hairpin(client: &Client) {
     make(client, &json!({ "Name": "loop" }));
     let wish = json!({
-        "Cmd": ["sh", "-c", "X
+        "Cmd": ["sh", "-c", "echo served > /page; exec busybox httpd -f -p 80 -h /"],
         "HostConfig": { "NetworkMode": "loop", "CapAdd": ["NET_ADMIN"], "PortBindings": { "80/tcp": [{ "HostPort": "" }] } },
         "ExposedPorts": { "80/tcp": {} },
     });
