@@ -25,10 +25,7 @@ pub fn catalogue() -> Option<PathBuf> {
 pub struct Engine {
     process: Child,
     scratch: Scratch,
-<<<<<<< HEAD
     catalogue: Option<PathBuf>,
-=======
-    catalogue: PathBuf,
     network: Network,
 }
 
@@ -39,46 +36,32 @@ enum Network {
     Own,
     /// In that of the thread that starts it, which outlives a crash.
     Callers,
->>>>>>> 8bcdd54 (engine/network: links in hosts and environment; names return with who is alive)
 }
 
 impl Engine {
     /// Starts one with nothing in it but what `catalogue` offers to pull.
     pub fn start(catalogue: &Path) -> Result<Self> {
-<<<<<<< HEAD
-        Self::start_on(Some(catalogue.to_path_buf()))
-    }
-
-    /// Starts one with nothing in it at all.
-    pub fn start_empty() -> Result<Self> {
-        Self::start_on(None)
-    }
-
-    fn start_on(catalogue: Option<PathBuf>) -> Result<Self> {
-        let scratch = Scratch::create("engine")?;
-        let process = spawn(&scratch, catalogue.as_deref())?;
-        let mut engine = Self {
-            process,
-            scratch,
-            catalogue,
-=======
-        Self::start_in(catalogue, Network::Own)
+        Self::start_on(Some(catalogue.to_path_buf()), Network::Own)
     }
 
     /// The same in the network namespace of the calling thread, so that what a crash leaves there is seen.
     pub fn start_here(catalogue: &Path) -> Result<Self> {
-        Self::start_in(catalogue, Network::Callers)
+        Self::start_on(Some(catalogue.to_path_buf()), Network::Callers)
     }
 
-    fn start_in(catalogue: &Path, network: Network) -> Result<Self> {
+    /// Starts one with nothing in it at all.
+    pub fn start_empty() -> Result<Self> {
+        Self::start_on(None, Network::Own)
+    }
+
+    fn start_on(catalogue: Option<PathBuf>, network: Network) -> Result<Self> {
         let scratch = Scratch::create("engine")?;
-        let process = spawn(&scratch, catalogue, network)?;
+        let process = spawn(&scratch, catalogue.as_deref(), network)?;
         let mut engine = Self {
             process,
             scratch,
-            catalogue: catalogue.to_path_buf(),
+            catalogue,
             network,
->>>>>>> 8bcdd54 (engine/network: links in hosts and environment; names return with who is alive)
         };
         engine.wait_until_it_listens()?;
         Ok(engine)
@@ -88,11 +71,7 @@ impl Engine {
     pub fn crash_and_restart(&mut self) -> Result<()> {
         self.process.kill()?;
         self.process.wait()?;
-<<<<<<< HEAD
-        self.process = spawn(&self.scratch, self.catalogue.as_deref())?;
-=======
-        self.process = spawn(&self.scratch, &self.catalogue, self.network)?;
->>>>>>> 8bcdd54 (engine/network: links in hosts and environment; names return with who is alive)
+        self.process = spawn(&self.scratch, self.catalogue.as_deref(), self.network)?;
         self.wait_until_it_listens()
     }
 
@@ -174,11 +153,7 @@ impl Engine {
     }
 }
 
-<<<<<<< HEAD
-fn spawn(scratch: &Scratch, catalogue: Option<&Path>) -> Result<Child> {
-=======
-fn spawn(scratch: &Scratch, catalogue: &Path, network: Network) -> Result<Child> {
->>>>>>> 8bcdd54 (engine/network: links in hosts and environment; names return with who is alive)
+fn spawn(scratch: &Scratch, catalogue: Option<&Path>, network: Network) -> Result<Child> {
     let log = File::options()
         .create(true)
         .append(true)
