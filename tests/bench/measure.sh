@@ -39,7 +39,8 @@ milliseconds() { awk -v t="$1" 'BEGIN { printf "%.1f ms", t / 1000 }'; }
 row() {
   local what=$1 ours=$2 peer=$3 limit=$4 name=$5
   if [ -z "$ours" ] || [ -z "$peer" ]; then
-    echo "| $what | not measured: ${ours:+$name}${ours:-Quai} failed or is absent | | | |"
+    [ -n "$ours" ] || name=Quai
+    echo "| $what | not measured: $name failed or is absent | | | |"
     return
   fi
   awk -v what="$what" -v a="$ours" -v b="$peer" -v l="$limit" -v name="$name" 'BEGIN {

@@ -58,8 +58,7 @@ start_dockerd() {
   peer import --change 'CMD ["sh"]' "$dir/rootfs.tar" busybox:latest >/dev/null
 }
 
-# A bundle that crun and `quai runtime` run. crun refuses hybrid cgroup hosts: it works in a mount namespace
-# without the second half.
+# A bundle that crun and `quai runtime` run.
 make_bundle() {
   command -v crun >/dev/null || { echo "bench: no crun here (package crun): its columns stay empty" >&2; return 0; }
   crun_bundle=$dir/bundle
