@@ -13,6 +13,7 @@ use crate::api::types::{
 };
 use crate::oci::Digest;
 use crate::runtime::client::ShimClient;
+use crate::store::Durability;
 
 use super::attach::Waiting;
 use super::networks::Attachment;
@@ -239,7 +240,13 @@ impl Daemon {
     /// Writes the record of a container as it is now.
     pub(crate) fn save(&self, container: &Container) -> Result<(), DaemonError> {
         let record = container.record();
-        Ok(self.records.save(&record.id, &record)?)
+        // After a reboot nothing is left of what had `--rm`.
+        let durability = if record.host_config.auto_remove {
+            Durability::Crash
+        } else {
+            Durability::PowerCut
+        };
+        Ok(self.records.save(&record.id, &record, durability)?)
     }
 
     /// The folder of a container.

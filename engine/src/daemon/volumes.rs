@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::api::types::{CreateVolume, PruneReport, Volume, VolumeList, VolumeUsage};
-use crate::store::{Records, StoreError, tree_size};
+use crate::store::{Durability, Records, StoreError, tree_size};
 
 use super::container::ContainerRecord;
 use super::volume_options;
@@ -146,7 +146,7 @@ impl Volumes {
             labels: new.labels,
             options: new.options,
         };
-        self.records.save(name, &record)?;
+        self.records.save(name, &record, Durability::PowerCut)?;
         Ok((record, true))
     }
 }

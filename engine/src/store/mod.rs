@@ -26,7 +26,7 @@ pub use holds::Held;
 pub use layer::{Layer, LayerRecord, Layers};
 pub use overlay::OverlayPlan;
 pub use pack::{PackError, Packed, pack, pack_entry};
-pub use record::{Loaded, Records, write_atomically};
+pub use record::{Durability, Loaded, Records, write_atomically};
 pub use tags::{Tags, TagsChange};
 pub use unpack::{UnpackError, Unpacked, Whiteouts, unpack, unpack_into};
 pub use usage::{GarbageReport, tree_size};

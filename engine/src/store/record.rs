@@ -13,6 +13,15 @@ use super::StoreError;
 
 const TEMPORARY: &str = ".unfinished-";
 
+/// What a written record survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the power.
+    PowerCut,
+    /// The end of this process: enough for what a reboot ends anyway. It costs no wait for the disk.
+    Crash,
+}
+
 /// Replaces the file `path`: written aside, synced, renamed, and the folder synced.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let dir = path.parent().unwrap_or(Path::new("."));
@@ -29,6 +38,17 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         return Err(StoreError::io("write", path, source));
     }
     sync_dir(dir)
+}
+
+/// Replaces the file `path` without waiting for the disk.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let aside = path.with_file_name(temporary_name());
+    let written = fs::write(&aside, bytes).and_then(|()| fs::rename(&aside, path));
+    written.map_err(|source| {
+        // The first failure is the one worth telling.
+        let _ = fs::remove_file(&aside);
+        StoreError::io("write", path, source)
+    })
 }
 
 /// Makes renames in `dir` durable.
@@ -77,11 +97,15 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
     }
 
     /// Writes a record, making its folder if missing.
-    pub fn save(&self, id: &str, record: &T) -> Result<(), StoreError> {
+    pub fn save(&self, id: &str, record: &T, durability: Durability) -> Result<(), StoreError> {
         let dir = self.dir(id);
         fs::create_dir_all(&dir).map_err(|source| StoreError::io("make", &dir, source))?;
         let bytes = serde_json::to_vec_pretty(record).expect("records are plain data");
-        write_atomically(&dir.join("record.json"), &bytes)
+        let path = dir.join("record.json");
+        match durability {
+            Durability::PowerCut => write_atomically(&path, &bytes),
+            Durability::Crash => replace(&path, &bytes),
+        }
     }
 
     /// Reads all records; damaged ones are returned as errors beside the good ones.
@@ -102,6 +126,12 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
                     }
                 }
                 Err(source) => all.push(Err(StoreError::io("read", &path, source))),
+                // One that was not meant to survive the end of the power has not.
+                Ok(bytes) if bytes.is_empty() => {
+                    if let Err(error) = self.remove(&id) {
+                        tracing::warn!("{error}");
+                    }
+                }
                 Ok(bytes) => all.push(match serde_json::from_slice(&bytes) {
                     Ok(record) => Ok((id, record)),
                     Err(source) => Err(StoreError::Damaged { path, source }),
@@ -159,18 +189,21 @@ pub(crate) mod tests {
     fn a_folder_without_a_record_is_cleared() {
         let scratch = Scratch::new();
         let records = Records::<u32>::open(scratch.path()).unwrap();
-        records.save("whole", &1).unwrap();
+        records.save("whole", &1, Durability::Crash).unwrap();
         fs::create_dir(scratch.path().join("half")).unwrap();
+        fs::create_dir(scratch.path().join("empty")).unwrap();
+        fs::write(scratch.path().join("empty/record.json"), "").unwrap();
         assert_eq!(records.load_all().unwrap().len(), 1);
         assert!(!scratch.path().join("half").exists());
+        assert!(!scratch.path().join("empty").exists());
     }
 
     #[test]
     fn a_damaged_record_hides_no_other() {
         let scratch = Scratch::new();
         let records = Records::<u32>::open(scratch.path()).unwrap();
-        records.save("good", &1).unwrap();
-        records.save("bad", &2).unwrap();
+        records.save("good", &1, Durability::PowerCut).unwrap();
+        records.save("bad", &2, Durability::PowerCut).unwrap();
         fs::write(records.dir("bad").join("record.json"), b"{").unwrap();
         let all = records.load_all().unwrap();
         assert_eq!(all.iter().filter(|entry| entry.is_ok()).count(), 1);
