@@ -53,6 +53,7 @@ pub(super) fn container(
     let joined_pid = joins
         .iter()
         .any(|(_, kinds)| kinds.contains(Namespaces::PID));
+    let joined_user = plan.joins.iter().any(|join| join.kind == Kind::User);
     if joins.is_empty() && plan.user.is_none() && plan.clocks.is_none() {
         return match process::fork(new, Parent::Caller).map_err(sys)? {
             Forked::Child => {
@@ -75,6 +76,9 @@ pub(super) fn container(
             join_group(group, &voice);
             early(&plan.process, &voice);
             enter(joins, &voice);
+            if joined_user {
+                questions::become_its_root(&voice);
+            }
             if plan.user.is_some() {
                 questions::become_root(&voice);
             }

@@ -12,6 +12,7 @@ use super::birth::{self, Born};
 use super::confinement::{self, Confinement};
 use super::init;
 use super::program::{self, Prepared, Stdio};
+use super::questions;
 use super::voice::{self, Voice};
 use crate::runtime::handshake::{FromInit, Refusal};
 use crate::runtime::process::ProcessPlan;
@@ -57,6 +58,9 @@ pub(super) fn process(
             birth::join_group(home.group, &voice);
             birth::early(plan, &voice);
             birth::enter(vec![(target, kinds)], &voice);
+            if home.besides.contains(Namespaces::USER) {
+                questions::become_its_root(&voice);
+            }
             birth::sibling(Namespaces::NONE, &FromInit::Child, &voice);
             run(plan, stdio, listener, &voice)
         }

@@ -26,6 +26,14 @@ pub(super) fn become_root(voice: &Voice) {
         fail(e);
     }
     voice.ask(&FromInit::Unmapped);
+    become_its_root(voice);
+}
+
+/// Becomes root of the user namespace this process is in.
+pub(super) fn become_its_root(voice: &Voice) {
+    let fail = |e: SysError| -> ! {
+        voice.fail(Refusal::failed("cannot be root of the user namespace", &e));
+    };
     // Where an ordinary user mapped its own group alone, this is forbidden and needless.
     let _ = process::set_groups(&[]);
     match child::set_ids(0, 0) {

@@ -25,6 +25,11 @@ fn running(name: &str) -> Place {
 fn exec(place: &Place, options: &[&str], words: &[&str]) -> Done {
     let mut command = place.runtime();
     command.arg("exec").args(options).arg(&place.id).args(words);
+    if options.contains(&"--detach") {
+        // What goes on would keep the pipes open.
+        use std::process::Stdio;
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+    }
     Done::from(command.output().unwrap())
 }
 

@@ -65,7 +65,7 @@ fn run() -> Result<(), String> {
     assert_eq!(done.err, "bad\n");
     assert_eq!(done.code, 7);
     assert_eq!(groups(&place), Vec::<std::path::PathBuf>::new());
-    assert_eq!(place.sh("kill -9 $$", |_| {}).code, 137);
+    assert_eq!(place.sh("sh -c 'kill -9 $$'; exit $?", |_| {}).code, 137);
     Ok(())
 }
 

@@ -75,6 +75,7 @@ fn main() -> ExitCode {
             }
         }
     }
+    place::forget_groups();
     println!("test result: {passed} passed; {failed} failed; {ignored} ignored");
     ExitCode::from(u8::from(failed > 0))
 }

@@ -90,7 +90,16 @@ fn podman() -> Result<(), String> {
         ));
     }
     // Raising limits needs a right that this root may lack.
-    let usual = ["run", "--rm", "--network", "none", "--ulimit", "host"];
+    let usual = [
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--ulimit",
+        "nofile=1024:1024",
+        "--ulimit",
+        "nproc=1000:1000",
+    ];
     let run = |more: &[&str]| podman(&[&usual[..], more].concat());
     let done = run(&["quai-test:1", "sh", "-c", "echo hello; id -u; exit 5"]);
     assert_eq!(

@@ -162,8 +162,21 @@ pub(crate) fn wait_until(mut done: impl FnMut() -> bool, why: &dyn Fn() -> Strin
     }
 }
 
+/// Removes the groups that tests have in common, if nobody else tests at the same time.
+pub(crate) fn forget_groups() {
+    let layout = kernel::cgroup::Layout::detect().unwrap();
+    for name in ["quai-test", "quai-test-dockerd"] {
+        let group = kernel::cgroup::Cgroup::new(&layout, name);
+        if group.processes().is_empty() {
+            let _ = group.remove();
+        }
+    }
+}
+
 /// A document as callers of an OCI runtime write it.
 pub(crate) fn config(argv: &[&str], cgroup: &str) -> Value {
+    let namespaces =
+        ["pid", "network", "ipc", "uts", "mount", "cgroup"].map(|kind| json!({"type": kind}));
     let capabilities = json!(["CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_SETGID"]);
     let mount = |target: &str, kind: &str, options: &[&str]| json!({"destination": target, "type": kind, "source": kind, "options": options});
     json!({
@@ -190,8 +203,7 @@ pub(crate) fn config(argv: &[&str], cgroup: &str) -> Value {
         ],
         "linux": {
             "cgroupsPath": format!("/quai-test/{cgroup}"),
-            "namespaces": (["pid", "network", "ipc", "uts", "mount", "cgroup"]
-                .map(|kind| json!({"type": kind}))),
+            "namespaces": namespaces,
             "maskedPaths": ["/proc/kcore", "/proc/timer_list", "/sys/firmware"],
             "readonlyPaths": ["/proc/sys", "/proc/bus"],
         },

@@ -119,7 +119,8 @@ impl Cgroup {
         }
         let unsupported = |why| {
             let source = Error::new(ErrorKind::Unsupported, why);
-            SysError::io("cgroup limit", source).on(format!("{limit:?}"))
+            let name = limit.controller(Version::V1);
+            SysError::io("cgroup limit", source).on(format!("{name}: {limit:?}"))
         };
         let found = [Version::V1, Version::V2].into_iter().find_map(|version| {
             let hierarchy = match limit {

@@ -51,15 +51,7 @@ pub(super) const PRESERVE: Flag = value(
 );
 
 fn run(call: &Call<'_>) -> Result<i32, CliError> {
-    let made = make(call, call.only_id("create")?, Wait::AtTheDoor)?;
-    if made.plan.process.terminal.is_some() && call.given.last("console-socket").is_none() {
-        let container = made.container;
-        made.process.end();
-        super::delete::remove(call.global, &container)?;
-        return Err(CliError::Unsupported(
-            "cannot allocate tty if runtime will detach without setting console socket",
-        ));
-    }
+    make(call, call.only_id("create")?, Wait::AtTheDoor)?;
     Ok(0)
 }
 
@@ -88,6 +80,7 @@ pub(super) fn make(call: &Call<'_>, id: &str, wait: Wait) -> Result<Made, CliErr
     let wish = wish(call, id, &bundle, &directory)?;
     let plan = decide::plan(&spec, &wish)?;
     check_profile(&plan)?;
+    check_console(call, &plan, wait)?;
     let group = make_group(call.global, &plan)?;
     let door = record::door(&directory);
     let made = bundle::create(
@@ -186,6 +179,21 @@ pub(super) fn passed(call: &Call<'_>) -> Result<u32, CliError> {
         flag: "preserve-fds".to_owned(),
         value: text.to_owned(),
     })
+}
+
+/// A terminal needs somebody to show it.
+fn check_console(call: &Call<'_>, plan: &Plan, wait: Wait) -> Result<(), CliError> {
+    let detached = wait == Wait::AtTheDoor || call.given.is_on("detach");
+    let socket = call.given.last("console-socket").is_some();
+    match (plan.process.terminal.is_some(), detached, socket) {
+        (true, true, false) => Err(CliError::Unsupported(
+            "cannot allocate tty if runtime will detach without setting console socket",
+        )),
+        (false, _, true) | (_, false, true) => Err(CliError::Unsupported(
+            "cannot use console socket if runtime will not detach or allocate tty",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// A profile that nothing would enforce is an error: whoever names one relies on it.

@@ -35,24 +35,10 @@ fn run(call: &Call<'_>) -> Result<i32, CliError> {
     let id = call.only_id("run")?;
     let detach = call.given.is_on("detach");
     let made = create::make(call, id, Wait::ForUs)?;
-    let console = call.given.last("console-socket").is_some();
-    let refusal = match (made.plan.process.terminal.is_some(), detach, console) {
-        (true, true, false) => {
-            Some("cannot allocate tty if runtime will detach without setting console socket")
-        }
-        (false, _, true) | (_, false, true) => {
-            Some("cannot use console socket if runtime will not detach or allocate tty")
-        }
-        _ => None,
-    };
-    let started = match refusal {
-        Some(words) => Err(CliError::Unsupported(words)),
-        None => made.process.go().map_err(CliError::from),
-    };
-    if let Err(e) = started {
+    if let Err(e) = made.process.go() {
         made.process.end();
         let _ = delete::remove(call.global, &made.container);
-        return Err(e);
+        return Err(e.into());
     }
     let hooks = &made.plan.hooks;
     let pid = Some(made.process.pid);

@@ -42,6 +42,9 @@ pub(crate) fn apply(scene: &Scene<'_>, step: &Step) -> Result<(), SysError> {
             if *content == Content::Copied {
                 copy_up::fill(scene.root, Path::new(target), &mount)?;
             }
+            if matches!(kind.as_str(), "proc" | "sysfs") {
+                refuse_link(scene, target)?;
+            }
             attach_directory(scene, &mount, target)?;
             propagation.map_or(Ok(()), |how| bound::propagate(mount.as_fd(), how))
         }
@@ -147,6 +150,16 @@ pub(super) fn attach_directory(
 ) -> Result<(), SysError> {
     let directory = make_directories(scene.root, Path::new(target))?;
     mount::attach(mount.as_fd(), Dir::At(directory.as_fd()), c"").map_err(|e| e.on(target))
+}
+
+/// What shows the kernel stands where everybody looks for it, not where a link of the image leads
+/// (CVE-2023-27561).
+fn refuse_link(scene: &Scene<'_>, target: &str) -> Result<(), SysError> {
+    let below = Path::new(target.trim_start_matches('/'));
+    match fs::open_beneath(scene.root, below, Open::Path) {
+        Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other.map(drop),
+    }
 }
 
 /// Opens a directory below the root, making what is missing of it.
