@@ -244,14 +244,20 @@ fn others(docker: &Docker) {
         ),
         "500"
     );
-    let text = docker.prints(
-        &["--pids-limit", "5"],
-        &[
-            "sh",
-            "-c",
-            "for i in 1 2 3 4 5 6 7 8; do sleep 1 & done 2>&1; wait",
-        ],
-    );
+    let script = "for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait";
+    let output = docker.run(&[
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--pids-limit",
+        "5",
+        "busybox",
+        "sh",
+        "-c",
+        script,
+    ]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("can't fork"), "{text}");
 }
 

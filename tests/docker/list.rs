@@ -15,7 +15,7 @@ fn filters(docker: &Docker) {
         &["--label", "listed=1", "-v", "listed-data:/data"],
     );
     let _down = docker.guard("listed-down");
-    docker.ok(&[
+    docker.run(&[
         "run",
         "--name",
         "listed-down",

@@ -34,6 +34,17 @@ fn info(docker: &Docker) {
     assert_eq!(docker.ok(&["plugin", "ls", "-q"]), "");
 }
 
+/// The next second, as the client takes it: what happens in this one counts.
+fn soon() -> String {
+    (now() + 1).to_string()
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    let passed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    passed.map_or(0, |passed| passed.as_secs())
+}
+
 fn events(docker: &Docker) {
     docker.ok(&[
         "run",
@@ -48,12 +59,13 @@ fn events(docker: &Docker) {
         "true",
     ]);
     let seen = |filters: &[&str]| -> Vec<String> {
+        let until = soon();
         let mut arguments = vec![
             "events",
             "--since",
             "10m",
             "--until",
-            "0s",
+            &until,
             "--format",
             "{{.Action}}",
         ];
@@ -82,7 +94,7 @@ fn events(docker: &Docker) {
         "--since",
         "10m",
         "--until",
-        "0s",
+        &soon(),
         "--filter",
         "container=told",
         "--filter",
@@ -94,6 +106,7 @@ fn events(docker: &Docker) {
 }
 
 fn live(docker: &Docker) {
+    let until = (now() + 6).to_string();
     let child = docker.start(&[
         "events",
         "--filter",
@@ -105,7 +118,7 @@ fn live(docker: &Docker) {
         "--format",
         "{{.Action}}",
         "--until",
-        "4s",
+        &until,
     ]);
     // Until it listens, nothing happens to hear of; --until ends it.
     std::thread::sleep(std::time::Duration::from_millis(1500));

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::api::types::{
-    ContainerInspect, ContainerState, GraphDriver, NetworkSettings, PortBinding,
+    ContainerInspect, ContainerState, GraphDriver, HostConfig, NetworkSettings, PortBinding,
 };
+use crate::runtime::mounts::{MASKED, READ_ONLY};
 use crate::store::{OverlayPlan, tree_size};
 
 use super::container::{ContainerRecord, State};
@@ -87,7 +88,7 @@ impl Daemon {
             driver: "overlay2".into(),
             platform: "linux".into(),
             exec_ids: self.running_execs(&record.id),
-            host_config: host.clone(),
+            host_config: told(host),
             graph_driver: GraphDriver {
                 name: "overlay2".into(),
                 data: wish::graph_data(&plan),
@@ -170,4 +171,15 @@ pub(crate) fn network_settings(record: &ContainerRecord) -> NetworkSettings {
         networks: record.endpoints.clone(),
         ..NetworkSettings::default()
     }
+}
+
+/// The wish as Docker tells it: with the usual paths where none were named.
+fn told(host: &HostConfig) -> HostConfig {
+    let mut host = host.clone();
+    if !host.privileged {
+        let list = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+        host.masked_paths.get_or_insert_with(|| list(&MASKED));
+        host.readonly_paths.get_or_insert_with(|| list(&READ_ONLY));
+    }
+    host
 }

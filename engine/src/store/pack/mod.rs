@@ -143,6 +143,12 @@ impl<W: Write> Packer<W> {
                 source,
             })?;
             header.set_entry_type(EntryType::Symlink);
+            if header.set_link_name(&target).is_ok() && dotted(&mut header, shown) {
+                return self
+                    .out
+                    .append(&header, io::empty())
+                    .map_err(PackError::Write);
+            }
             return self
                 .out
                 .append_link(&mut header, shown, target)
@@ -209,6 +215,9 @@ impl<W: Write> Packer<W> {
         content: impl Read,
     ) -> Result<(), PackError> {
         header.set_entry_type(kind);
+        if dotted(header, shown) {
+            return self.out.append(header, content).map_err(PackError::Write);
+        }
         self.out
             .append_data(header, shown, content)
             .map_err(PackError::Write)
@@ -285,6 +294,24 @@ fn kernel_major(device: u64) -> u32 {
 /// The minor number in `st_rdev`; see makedev(3).
 fn kernel_minor(device: u64) -> u32 {
     u32::try_from((device & 0xff) | (device >> 12 & 0xffff_ff00)).unwrap_or(0)
+}
+
+/// Names an entry `./…` as it is: clients that copy `dir/.` put another name in place of the dot, and the library would
+/// leave it out. Whether that could be done: a long name goes without.
+fn dotted(header: &mut Header, shown: &Path) -> bool {
+    let name = shown.as_os_str().as_bytes();
+    let is_dotted = name == b"." || name.starts_with(b"./");
+    let field = &mut header.as_old_mut().name;
+    if !is_dotted || name.len() + 1 >= field.len() {
+        return false;
+    }
+    field.fill(0);
+    field[..name.len()].copy_from_slice(name);
+    if header.entry_type() == EntryType::Directory {
+        header.as_old_mut().name[name.len()] = b'/';
+    }
+    header.set_cksum();
+    true
 }
 
 #[cfg(test)]
