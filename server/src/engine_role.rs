@@ -35,6 +35,7 @@ fn filter(level: &str) -> EnvFilter {
 
 fn start(args: EngineArgs) -> anyhow::Result<()> {
     let mut config = Config::resolve(args)?;
+    config.unpacker = Some(std::env::current_exe()?);
     if config.validate {
         eprintln!("configuration OK");
         return Ok(());

@@ -35,6 +35,8 @@ enum Role {
     Runtime,
     /// The parent of one container.
     Shim,
+    /// A layer's archive becomes files, confined.
+    Unpack,
     /// A registry of one's own.
     Registry,
     /// The images a platform offers, in a store that machines only read.
@@ -79,6 +81,7 @@ impl Role {
             // `quai image explore` is the docker command of that name.
             Some("image") => return (Self::Docker, std::iter::once(word).chain(args).collect()),
             Some("shim") => Self::Shim,
+            Some("unpack") => Self::Unpack,
             Some("registry") => Self::Registry,
             Some("catalogue") => Self::Catalogue,
             Some("watcher") => Self::Watcher,
@@ -103,6 +106,7 @@ fn main() -> ExitCode {
         Role::Docker => engine::cli::main(words),
         Role::Runtime => engine::oci_cli::main(words),
         Role::Shim => engine::roles::shim::run(),
+        Role::Unpack => engine::store::unpacker(),
         Role::Registry => registry_role::run(words),
         Role::Catalogue => catalogue::run(words),
         Role::Watcher => watcher::run(words),

@@ -9,11 +9,11 @@ use tests::engine::catalogue;
 use tests::host::{self, Need};
 use tests::machines::Machines;
 
-const ONE: &str = "m-0000000000a1";
+pub(crate) const ONE: &str = "m-0000000000a1";
 const TWO: &str = "m-0000000000a2";
 
 #[track_caller]
-fn machines(test: &str) -> Option<Machines> {
+pub(crate) fn machines(test: &str) -> Option<Machines> {
     let needs = [
         Need::Root,
         Need::InitialUserNamespace,

@@ -8,6 +8,7 @@ mod namespaces;
 mod network;
 mod recovery;
 mod rootfs;
+mod unpacker;
 mod watcher;
 
 use tests::engine::{Engine, catalogue};

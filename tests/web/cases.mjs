@@ -268,6 +268,29 @@ async function a_keystroke_is_echoed_at_once(world) {
   assert.ok(times[50] < 100, `${times[50]} ms`);
 }
 
+async function a_shell_out_of_memory_is_followed_by_another(world) {
+  const { page, terminal } = await exercise(world);
+  const pid = await terminal.pid();
+  await terminal.type("clear; printf -v trop '%1500000000s' x\n");
+  // Whatever the new shell's number is, it is told by a shell.
+  for (let tries = 0; ; tries++) {
+    await page.waitForTimeout(1000);
+    const now = await terminal.pid().catch(() => pid);
+    if (now !== pid) break;
+    assert.ok(tries < 5, "the shell is still the same");
+  }
+}
+
+async function a_machine_that_is_switched_off_comes_back_in_the_same_page(world) {
+  const { page, terminal } = await exercise(world);
+  await terminal.run("clear; touch /root/reste");
+  await terminal.type("poweroff\n");
+  await page.locator('.term-panel:not([hidden])[data-link="offline"]').waitFor({ timeout: 20_000 });
+  await page.locator('.term-panel:not([hidden])[data-link="online"]').waitFor({ timeout: 20_000 });
+  await terminal.prompt();
+  assert.equal(await terminal.run("ls /root/reste"), 0, "files stay");
+}
+
 async function a_reset_gives_a_new_machine_in_the_same_page(world) {
   const { terminal } = await exercise(world);
   await terminal.run("touch /root/trace");
@@ -296,6 +319,8 @@ export const cases = [
   copy_and_paste_work_and_several_lines_are_asked_about,
   what_a_program_prints_cannot_act_on_the_page,
   a_keystroke_is_echoed_at_once,
+  a_shell_out_of_memory_is_followed_by_another,
+  a_machine_that_is_switched_off_comes_back_in_the_same_page,
   a_reset_gives_a_new_machine_in_the_same_page,
   no_script_failed_and_no_policy_was_broken,
 ];

@@ -209,8 +209,26 @@ pub fn make_directory(dir: Dir<'_>, path: &Path, mode: u32) -> Result<(), SysErr
     }
 }
 
+/// How large a file system is, and what an ordinary user may still use of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// All its bytes.
+    pub bytes: u64,
+    /// Bytes that may still be written.
+    pub free_bytes: u64,
+    /// All its inodes; 0 where it does not count them.
+    pub files: u64,
+    /// Inodes that may still be made.
+    pub free_files: u64,
+}
+
 /// Bytes that an ordinary user may still write on the file system that holds `path`.
 pub fn free_bytes(path: &Path) -> Result<u64, SysError> {
+    Ok(room(path)?.free_bytes)
+}
+
+/// The size of the file system that holds `path`; see statvfs(3).
+pub fn room(path: &Path) -> Result<Room, SysError> {
     let name = c_path(path)?;
     let mut answer = std::mem::MaybeUninit::<libc::statvfs>::uninit();
     // SAFETY: the path is a live `CString`; statvfs(3) fills the live local behind the pointer.
@@ -218,7 +236,12 @@ pub fn free_bytes(path: &Path) -> Result<u64, SysError> {
     SysError::check("statvfs", ret.into()).map_err(|e| e.on(path.to_string_lossy()))?;
     // SAFETY: the call succeeded, so it filled the whole structure.
     let answer = unsafe { answer.assume_init() };
-    Ok(answer.f_bavail * answer.f_frsize)
+    Ok(Room {
+        bytes: answer.f_blocks * answer.f_frsize,
+        free_bytes: answer.f_bavail * answer.f_frsize,
+        files: answer.f_files,
+        free_files: answer.f_favail,
+    })
 }
 
 /// The next written part of a sparse file at or after `from`, as its first byte and the byte after

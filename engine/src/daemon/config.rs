@@ -109,6 +109,8 @@ pub struct Config {
     pub exec_root: PathBuf,
     /// A store whose images can be pulled without a network.
     pub catalogue: Option<PathBuf>,
+    /// The executable `quai`, which then unpacks layers in a confined child; without it they are unpacked here.
+    pub unpacker: Option<PathBuf>,
     /// Start containers inside the namespaces of this process.
     pub stage_pid: Option<u32>,
     /// Preferred registry mirrors.
@@ -261,6 +263,7 @@ impl Config {
                 .or(file.exec_root)
                 .unwrap_or_else(|| "/var/run/docker".into()),
             catalogue: args.catalogue,
+            unpacker: None,
             stage_pid: args.stage_pid,
             registry_mirrors: [args.registry_mirror, file.registry_mirrors].concat(),
             insecure_registries: [args.insecure_registry, file.insecure_registries].concat(),

@@ -12,7 +12,9 @@ use kernel::tree::{self, Tree};
 use crate::api::types::{FilesystemChange, PathStat};
 use crate::runtime::mounts::mount_root;
 use crate::runtime::request::{Access, Root, Writable};
-use crate::store::{OverlayPlan, Packed, UnpackError, Whiteouts, pack, pack_entry, unpack_into};
+use crate::store::{
+    Budget, OverlayPlan, Packed, UnpackError, Whiteouts, pack, pack_entry, unpack_into,
+};
 
 use super::container::ContainerRecord;
 use super::init_layer::shown;
@@ -182,7 +184,12 @@ impl Daemon {
                     }
                     _ => asked.missing(&error.source),
                 })?;
-            let unpacked = unpack_into(plain(archive)?, Tree::at(dir), Whiteouts::Literal);
+            let unpacked = unpack_into(
+                plain(archive)?,
+                Tree::at(dir),
+                Whiteouts::Literal,
+                Budget::UNBOUNDED,
+            );
             unpacked.map(drop).map_err(|error| match error {
                 UnpackError::Read { source } => {
                     DaemonError::Invalid(format!("archive/tar: invalid tar header: {source}"))

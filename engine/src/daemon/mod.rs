@@ -144,6 +144,9 @@ impl Daemon {
             }
         })?;
         let mut store = Store::open(root)?;
+        if let Some(quai) = &config.unpacker {
+            store = store.unpacked_by(quai.clone());
+        }
         if let Some(catalogue) = &config.catalogue {
             store = store.on_catalogue(Store::open_existing(catalogue)?);
         }

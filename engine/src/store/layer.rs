@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::oci::{Digest, chain_ids};
 
 use super::record::{is_temporary, sync_dir, temporary_name};
+use super::unpack::unpack_confined;
 use super::{StoreError, Unpacked, unpack, write_atomically};
 
 /// What `layer.json` says.
@@ -44,6 +45,8 @@ pub struct Layers {
     dir: PathBuf,
     /// Records that were read: a layer never changes, only its packing does.
     known: Mutex<BTreeMap<Digest, LayerRecord>>,
+    /// The executable that unpacks in a process of its own; without one it is done here.
+    unpacker: Option<PathBuf>,
 }
 
 /// Records kept in memory.
@@ -54,7 +57,12 @@ impl Layers {
         Self {
             dir,
             known: Mutex::default(),
+            unpacker: None,
         }
+    }
+
+    pub(super) fn set_unpacker(&mut self, quai: PathBuf) {
+        self.unpacker = Some(quai);
     }
 
     /// Whether it is there.
@@ -113,7 +121,10 @@ impl Layers {
         let dir = Unfinished::create(self.dir.join(temporary_name()))?;
         let tree = dir.path.join("tree");
         fs::create_dir(&tree).map_err(|source| StoreError::io("make", &tree, source))?;
-        let Unpacked { diff_id, size } = unpack(archive, &tree)?;
+        let Unpacked { diff_id, size } = match &self.unpacker {
+            Some(quai) => unpack_confined(quai, archive, &tree)?,
+            None => unpack(archive, &tree)?,
+        };
         if let Some(expected) = expected
             && *expected != diff_id
         {

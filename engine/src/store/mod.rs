@@ -28,7 +28,9 @@ pub use overlay::OverlayPlan;
 pub use pack::{PackError, Packed, pack, pack_entry};
 pub use record::{Durability, Loaded, Records, write_atomically};
 pub use tags::{Tags, TagsChange};
-pub use unpack::{UnpackError, Unpacked, Whiteouts, unpack, unpack_into};
+pub use unpack::{
+    Budget, Exceeded, UnpackError, Unpacked, Whiteouts, unpack, unpack_into, unpacker,
+};
 pub use usage::{GarbageReport, tree_size};
 
 use std::path::{Path, PathBuf};
@@ -74,6 +76,13 @@ impl Store {
             catalogue: None,
             holds: holds::Holds::default(),
         })
+    }
+
+    /// Lets archives be unpacked by a confined child that executes `quai`.
+    #[must_use]
+    pub fn unpacked_by(mut self, quai: PathBuf) -> Self {
+        self.layers.set_unpacker(quai);
+        self
     }
 
     /// Stands this store on a read-only one.

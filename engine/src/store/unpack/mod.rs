@@ -4,6 +4,8 @@
 //! ([`kernel::tree`]); links are made as text and never followed when something is written. Whiteouts take the form
 //! that overlayfs reads: a device 0:0 for a removed name, `user.overlay.opaque` for a replaced directory.
 
+mod budget;
+mod confined;
 mod pax;
 
 use std::borrow::Cow;
@@ -22,6 +24,10 @@ use crate::oci::{Digest, Hasher};
 use crate::store::Background;
 
 use pax::{Records, Tap};
+
+pub use budget::{Budget, Exceeded};
+pub use confined::run as unpacker;
+pub(crate) use confined::unpack as unpack_confined;
 
 const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
@@ -63,6 +69,26 @@ pub enum UnpackError {
     /// The target cannot be opened.
     #[error(transparent)]
     Target(#[from] SysError),
+    /// It would fill the disk.
+    #[error("cannot unpack {name}: {source}")]
+    NoRoom {
+        /// The entry that is too much.
+        name: String,
+        /// Why.
+        source: Exceeded,
+    },
+    /// The process that unpacks says so.
+    #[error("{why}")]
+    Refused {
+        /// Its words: those of another of these errors.
+        why: String,
+    },
+    /// The process that unpacks cannot be executed or heard.
+    #[error("cannot execute the process that unpacks: {source}")]
+    Child {
+        /// Why.
+        source: io::Error,
+    },
 }
 
 /// What names that begin with `.wh.` mean.
@@ -76,7 +102,8 @@ pub enum Whiteouts {
 
 /// Unpacks an uncompressed layer into the empty directory `into` and computes its digest on the way.
 pub fn unpack(archive: impl Read, into: &Path) -> Result<Unpacked, UnpackError> {
-    unpack_into(archive, Tree::open(into)?, Whiteouts::Applied)
+    let budget = Budget::UNBOUNDED;
+    unpack_into(archive, Tree::open(into)?, Whiteouts::Applied, budget)
 }
 
 /// Unpacks an uncompressed archive into a tree that is open already, replacing what has the same name.
@@ -84,6 +111,7 @@ pub fn unpack_into(
     archive: impl Read,
     into: Tree,
     whiteouts: Whiteouts,
+    budget: Budget,
 ) -> Result<Unpacked, UnpackError> {
     let read = |source| UnpackError::Read { source };
     let mut source = HashingReader {
@@ -95,6 +123,7 @@ pub fn unpack_into(
         let mut target = Target {
             tree: into,
             whiteouts,
+            budget,
             parent: None,
             times: Vec::new(),
         };
@@ -135,6 +164,7 @@ impl<R: Read> Read for HashingReader<R> {
 struct Target {
     tree: Tree,
     whiteouts: Whiteouts,
+    budget: Budget,
     /// The folder of the last entry: archives list a folder's files one after the other.
     parent: Option<(PathBuf, OwnedFd)>,
     /// Folders get their times at the end, because making files in them changes it.
@@ -151,6 +181,16 @@ impl Target {
             .get("path")
             .map_or_else(|| entry.path_bytes(), Cow::Borrowed);
         let path = tree::clean(Path::new(OsStr::from_bytes(&path)));
+        let bytes = match entry.header().entry_type() {
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => entry.size(),
+            _ => 0,
+        };
+        self.budget
+            .spend(bytes)
+            .map_err(|source| UnpackError::NoRoom {
+                name: path.display().to_string(),
+                source,
+            })?;
         let named = |source: SysError| UnpackError::Entry {
             name: path.display().to_string(),
             source,

@@ -1,0 +1,223 @@
+//! Unpacking in a process of its own, which can reach nothing but the tree it fills.
+//!
+//! The parent decompresses and feeds the archive; the child ([`run`], the role `quai unpack`) parses it, writes files
+//! and hashes. Before it reads its first byte it makes the tree its root, keeps only the capabilities that files
+//! need, has bounded memory, and may ask the kernel for nothing but files: no socket, no program, no namespace. It
+//! makes no devices either, but for the whiteout.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use kernel::capability::{self, Set};
+use kernel::error::SysError;
+use kernel::process::{self, Resource};
+use kernel::tree::Tree;
+use libseccomp::error::SeccompError;
+use libseccomp::{ScmpAction, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
+use serde::{Deserialize, Serialize};
+
+use super::{Budget, UnpackError, Unpacked, Whiteouts, unpack_into};
+use crate::oci::Digest;
+
+/// What the child says last.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Answer {
+    Done { diff_id: Digest, size: u64 },
+    Failed { why: String },
+}
+
+/// Why a process could not be confined.
+#[derive(Debug, thiserror::Error)]
+enum ConfineError {
+    #[error("cannot change the root: {0}")]
+    Root(#[source] io::Error),
+    #[error(transparent)]
+    Kernel(#[from] SysError),
+    #[error("cannot build the filter: {0}")]
+    Filter(#[from] SeccompError),
+}
+
+/// What is read at once.
+const CHUNK: usize = 256 << 10;
+
+/// Unpacks as [`super::unpack`], in a child that executes `quai`.
+pub(crate) fn unpack(
+    quai: &Path,
+    archive: impl Read,
+    into: &Path,
+) -> Result<Unpacked, UnpackError> {
+    let execute = |source| UnpackError::Child { source };
+    let mut child = Command::new(quai)
+        .arg("unpack")
+        .env_clear()
+        .current_dir(into)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(execute)?;
+    let input = child.stdin.take().expect("a pipe was asked for");
+    let fed = feed(archive, input);
+    let mut text = String::new();
+    let mut output = child.stdout.take().expect("a pipe was asked for");
+    let heard = output.read_to_string(&mut text);
+    let status = child.wait().map_err(execute)?;
+    heard.map_err(execute)?;
+    match (fed, serde_json::from_str(&text)) {
+        // What the archive's reader says tells more than a child that found it cut short.
+        (Err(source), _) if source.kind() != io::ErrorKind::BrokenPipe => {
+            Err(UnpackError::Read { source })
+        }
+        (_, Ok(Answer::Done { diff_id, size })) => Ok(Unpacked { diff_id, size }),
+        (_, Ok(Answer::Failed { why })) => Err(UnpackError::Refused { why }),
+        (_, Err(_)) => Err(UnpackError::Refused {
+            why: format!("the process that unpacks ended early: {status}"),
+        }),
+    }
+}
+
+fn feed(mut archive: impl Read, mut to: impl Write) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match archive.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => to.write_all(&buffer[..count])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The role `quai unpack`: an archive on the standard input becomes files in the working directory.
+pub fn run() -> ExitCode {
+    let answer = match confine().map_err(|error| error.to_string()).and_then(work) {
+        Ok(Unpacked { diff_id, size }) => Answer::Done { diff_id, size },
+        Err(why) => Answer::Failed { why },
+    };
+    let text = serde_json::to_string(&answer).expect("an answer is plain data");
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn work((input, tree, budget): (File, Tree, Budget)) -> Result<Unpacked, String> {
+    let input = BufReader::with_capacity(CHUNK, input);
+    unpack_into(input, tree, Whiteouts::Applied, budget).map_err(|error| error.to_string())
+}
+
+/// What files need: to be given away, to be made whatever their folder's mode, to have set-user-id bits and
+/// capabilities of their own.
+const KEPT: [&str; 5] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETFCAP"];
+
+/// Bytes of memory beyond the executable: an archive's own metadata is held while an entry is made.
+const MEMORY: u64 = 256 << 20;
+
+fn confine() -> Result<(File, Tree, Budget), ConfineError> {
+    let here = Path::new(".");
+    let budget = Budget::of(here)?;
+    let input = io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(ConfineError::Root)?;
+    let tree = Tree::open(here)?;
+    std::os::unix::fs::chroot(here).map_err(ConfineError::Root)?;
+    process::umask(0);
+    for (resource, limit) in [
+        (Resource::Core, 0),
+        (Resource::OpenFiles, 64),
+        (Resource::Data, MEMORY),
+    ] {
+        process::set_rlimit(resource, limit, limit)?;
+    }
+    let kept = KEPT
+        .iter()
+        .filter_map(|name| Set::of(name))
+        .fold(Set::default(), Set::with);
+    capability::limit_bounding(Set::default())?;
+    capability::set(kept, kept)?;
+    process::set_no_new_privileges()?;
+    only_files()?;
+    Ok((File::from(input), tree, budget))
+}
+
+/// The calls that reading an archive and writing files take, on two threads.
+const CALLS: [&str; 55] = [
+    "brk",
+    "clock_gettime",
+    "close",
+    "dup",
+    "exit",
+    "exit_group",
+    "fchdir",
+    "fchmod",
+    "fchmodat",
+    "fchown",
+    "fchownat",
+    "fcntl",
+    "fsetxattr",
+    "fstat",
+    "ftruncate",
+    "futex",
+    "getdents64",
+    "getpid",
+    "getrandom",
+    "gettid",
+    "linkat",
+    "lseek",
+    "madvise",
+    "mkdirat",
+    "mknodat",
+    "mmap",
+    "mprotect",
+    "mremap",
+    "munmap",
+    "newfstatat",
+    "openat",
+    "openat2",
+    "poll",
+    "prctl",
+    "pread64",
+    "pwrite64",
+    "read",
+    "readlinkat",
+    "readv",
+    "restart_syscall",
+    "rseq",
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "rt_sigreturn",
+    "sched_getaffinity",
+    "sched_yield",
+    "set_robust_list",
+    "sigaltstack",
+    "statx",
+    "symlinkat",
+    "tgkill",
+    "unlinkat",
+    "utimensat",
+    "write",
+    "writev",
+];
+
+/// Every flag of clone(2) that makes a namespace.
+const NAMESPACE_FLAGS: u64 = 0x7e02_0000;
+
+const ENOSYS: i32 = 38;
+
+fn only_files() -> Result<(), ConfineError> {
+    let mut filter = ScmpFilterContext::new(ScmpAction::Errno(1))?;
+    filter.set_act_badarch(ScmpAction::KillProcess)?;
+    for name in CALLS {
+        filter.add_rule(ScmpAction::Allow, ScmpSyscall::from_name(name)?)?;
+    }
+    // A thread, and no namespace; the flags of clone3 lie out of a filter's sight.
+    let none = ScmpArgCompare::new(0, ScmpCompareOp::MaskedEqual(NAMESPACE_FLAGS), 0);
+    let clone = ScmpSyscall::from_name("clone")?;
+    filter.add_rule_conditional(ScmpAction::Allow, clone, &[none])?;
+    filter.add_rule(ScmpAction::Errno(ENOSYS), ScmpSyscall::from_name("clone3")?)?;
+    Ok(filter.load()?)
+}
