@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod compose;
 pub mod daemon;
 pub mod dockerfile;
 pub mod image;

@@ -78,8 +78,10 @@ impl Role {
             Some("engine") => Self::Engine,
             Some("docker") => Self::Docker,
             Some("runtime") => Self::Runtime,
-            // `quai image explore` is the docker command of that name.
-            Some("image") => return (Self::Docker, std::iter::once(word).chain(args).collect()),
+            // `quai image explore` and `quai compose` are the docker commands of these names.
+            Some("image" | "compose") => {
+                return (Self::Docker, std::iter::once(word).chain(args).collect());
+            }
             Some("shim") => Self::Shim,
             Some("unpack") => Self::Unpack,
             Some("registry") => Self::Registry,

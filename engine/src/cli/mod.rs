@@ -169,7 +169,8 @@ async fn dispatch(words: &[String]) -> Result<u8, CliError> {
             "Unable to parse logging level: {level}"
         )));
     }
-    let (command, path, rest) = match commands::find(&global.operands) {
+    let operands = commands::compose::unfold(&global.operands)?;
+    let (command, path, rest) = match commands::find(&operands) {
         Found::Command {
             command,
             path,

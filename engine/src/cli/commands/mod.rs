@@ -4,6 +4,7 @@
 //! tables below are all the dispatch there is.
 
 pub(crate) mod completion;
+pub(crate) mod compose;
 pub(crate) mod container;
 pub(crate) mod context;
 pub(crate) mod image;
@@ -85,6 +86,11 @@ pub(crate) struct Group {
 
 /// Every group.
 pub(crate) static GROUPS: &[Group] = &[
+    Group {
+        name: "compose",
+        about: "Define and run multi-container applications",
+        commands: compose::COMMANDS,
+    },
     Group {
         name: "container",
         about: "Manage containers",

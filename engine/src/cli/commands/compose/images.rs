@@ -1,0 +1,506 @@
+//! `docker compose build`, `pull`, `push` and `images`, and the images that `up` needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+use serde_json::Value;
+
+use super::{PROJECT, docker, scope};
+use crate::cli::commands::image::pull;
+use crate::cli::commands::{Command, Operands};
+use crate::cli::error::CliError;
+use crate::cli::flags::{Flag, Matches, Order};
+use crate::cli::format::{Listing, Row, amount};
+use crate::cli::path::Query;
+use crate::cli::{Session, output};
+use crate::compose::body;
+use crate::compose::project::Project;
+use crate::compose::service::{Build, Service};
+
+/// `docker compose build`.
+pub(crate) static BUILD: Command = Command {
+    paths: &["compose build"],
+    about: "Build or rebuild services",
+    synopsis: "[OPTIONS] [SERVICE...]",
+    flags: &[PROJECT, BUILDING],
+    operands: Operands::Any,
+    order: Order::Anywhere,
+    run: |session, matches| Box::pin(build_all(session, matches)),
+};
+
+const BUILDING: &[Flag] = &[
+    Flag::list("build-arg", "Set build-time variables for services"),
+    Flag::switch("no-cache", "Do not use cache when building the image"),
+    Flag::switch(
+        "pull",
+        "Always attempt to pull a newer version of the image",
+    ),
+    Flag::switch("push", "Push service images"),
+    Flag::switch("quiet", "Suppress the build output").short('q'),
+    Flag::switch("with-dependencies", "Also build dependencies"),
+];
+
+/// `docker compose pull`.
+pub(crate) static PULL: Command = Command {
+    paths: &["compose pull"],
+    about: "Pull service images",
+    synopsis: "[OPTIONS] [SERVICE...]",
+    flags: &[PROJECT, PULLING],
+    operands: Operands::Any,
+    order: Order::Anywhere,
+    run: |session, matches| Box::pin(pull_all(session, matches)),
+};
+
+const PULLING: &[Flag] = &[
+    Flag::switch("ignore-buildable", "Ignore images that can be built"),
+    Flag::switch(
+        "ignore-pull-failures",
+        "Pull what it can and ignores images with pull failures",
+    ),
+    Flag::switch(
+        "include-deps",
+        "Also pull services declared as dependencies",
+    ),
+    Flag::text("policy", "Apply pull policy (\"missing\"|\"always\")"),
+    Flag::switch("quiet", "Pull without printing progress information").short('q'),
+];
+
+/// `docker compose push`.
+pub(crate) static PUSH: Command = Command {
+    paths: &["compose push"],
+    about: "Push service images",
+    synopsis: "[OPTIONS] [SERVICE...]",
+    flags: &[PROJECT, PUSHING],
+    operands: Operands::Any,
+    order: Order::Anywhere,
+    run: |session, matches| Box::pin(push_all(session, matches)),
+};
+
+const PUSHING: &[Flag] = &[
+    Flag::switch(
+        "ignore-push-failures",
+        "Push what it can and ignores images with push failures",
+    ),
+    Flag::switch(
+        "include-deps",
+        "Also push images of services declared as dependencies",
+    ),
+    Flag::switch("quiet", "Push without printing progress information").short('q'),
+];
+
+/// `docker compose images`.
+pub(crate) static LIST: Command = Command {
+    paths: &["compose images"],
+    about: "List images used by the created containers",
+    synopsis: "[OPTIONS] [SERVICE...]",
+    flags: &[PROJECT, LISTED],
+    operands: Operands::Any,
+    order: Order::Anywhere,
+    run: |session, matches| Box::pin(list(session, matches)),
+};
+
+const LISTED: &[Flag] = &[
+    Flag::text("format", "Format the output. Values: [table | json]"),
+    Flag::switch("quiet", "Only display IDs").short('q'),
+];
+
+/// How `up` comes to its images.
+#[derive(Clone, Debug)]
+pub(super) struct Policy {
+    /// `always`, `missing`, `never`, `build`; the service's own when not given.
+    pub(super) pull: Option<String>,
+    /// Whether images are built.
+    pub(super) build: Building,
+}
+
+/// Whether images are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Building {
+    /// When they are missing.
+    Missing,
+    /// In any case.
+    Always,
+    /// Not even when they are missing.
+    Never,
+}
+
+/// Has the image of every chosen service; the answer is service → image id.
+pub(super) async fn ensure(
+    session: &Session,
+    project: &Project,
+    chosen: &BTreeSet<String>,
+    policy: &Policy,
+) -> Result<BTreeMap<String, String>, CliError> {
+    let mut ids: BTreeMap<String, String> = BTreeMap::new();
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    for name in chosen {
+        let service = &project.services[name];
+        let image = body::image(project, name, service);
+        let id = match known.get(&image) {
+            Some(id) => id.clone(),
+            None => one(session, project, name, service, &image, policy).await?,
+        };
+        known.insert(image, id.clone());
+        ids.insert(name.clone(), id);
+    }
+    Ok(ids)
+}
+
+async fn one(
+    session: &Session,
+    project: &Project,
+    name: &str,
+    service: &Service,
+    image: &str,
+    policy: &Policy,
+) -> Result<String, CliError> {
+    let wish = policy.pull.as_deref().or(service.pull_policy.as_deref());
+    let wish = wish.unwrap_or("missing");
+    if !matches!(
+        wish,
+        "always" | "missing" | "if_not_present" | "never" | "build"
+    ) {
+        return Err(CliError::Said(format!(
+            "services.{name}.pull_policy: \"{wish}\" is not supported: always, missing, never and build are"
+        )));
+    }
+    let is_built = service.build.is_some();
+    let always_built = policy.build == Building::Always || wish == "build";
+    if is_built && always_built {
+        build(session, project, name, service, &[]).await?;
+    } else if wish == "always" && !is_built {
+        pull::pull(
+            session,
+            image,
+            service.platform.as_deref(),
+            pull::Loudness::Errors,
+        )
+        .await?;
+    }
+    let query = Query::new(&["images", image, "json"]);
+    let found = match session.client.get(&query).await {
+        Err(error) if error.is_not_found() => {
+            match (is_built, policy.build, wish) {
+                (true, Building::Never, _) => {
+                    return Err(CliError::Said(format!(
+                        "Service \"{name}\" needs to be built, but --no-build was passed"
+                    )));
+                }
+                (true, ..) => build(session, project, name, service, &[]).await?,
+                (false, _, "never") => return Err(error),
+                (false, ..) => {
+                    let platform = service.platform.as_deref();
+                    pull::pull(session, image, platform, pull::Loudness::Errors).await?;
+                }
+            }
+            session.client.get(&query).await?
+        }
+        found => found?,
+    };
+    Ok(found["Id"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Builds the image of one service with `docker build`.
+async fn build(
+    session: &Session,
+    project: &Project,
+    name: &str,
+    service: &Service,
+    extra: &[String],
+) -> Result<(), CliError> {
+    let Some(build) = &service.build else {
+        return Ok(());
+    };
+    let inline = Inline::of(build)?;
+    let mut words = words(project, name, service, build, inline.as_ref())?;
+    words.extend_from_slice(extra);
+    words.push("--".into());
+    words.push(build.context.clone());
+    match docker(session, "image build", &words).await? {
+        0 => Ok(()),
+        code => Err(CliError::Coded {
+            message: format!("failed to build service {name}"),
+            code,
+        }),
+    }
+}
+
+fn words(
+    project: &Project,
+    name: &str,
+    service: &Service,
+    build: &Build,
+    inline: Option<&Inline>,
+) -> Result<Vec<String>, CliError> {
+    if build.privileged == Some(true) {
+        return Err(CliError::Said(format!(
+            "services.{name}.build.privileged is not supported"
+        )));
+    }
+    let mut words = vec!["--tag".to_owned(), body::image(project, name, service)];
+    let mut put = |flag: &str, value: String| words.push(format!("--{flag}={value}"));
+    for tag in &build.tags {
+        put("tag", tag.clone());
+    }
+    match (inline, &build.dockerfile) {
+        (Some(inline), _) => put("file", inline.path()),
+        (None, Some(file)) => {
+            let file = std::path::Path::new(&build.context).join(file);
+            put("file", file.display().to_string());
+        }
+        (None, None) => {}
+    }
+    for (key, value) in &build.args {
+        // A name alone takes the caller's value, as `--build-arg NAME` does.
+        match value.as_ref().or_else(|| project.environment.get(key)) {
+            Some(value) => put("build-arg", format!("{key}={value}")),
+            None => continue,
+        }
+    }
+    for (key, value) in &build.labels {
+        put("label", format!("{key}={}", value.as_deref().unwrap_or("")));
+    }
+    put("label", format!("{}={}", body::PROJECT, project.name));
+    put("label", format!("{}={name}", body::SERVICE));
+    for (key, value) in &build.additional_contexts {
+        put(
+            "build-context",
+            format!("{key}={}", value.as_deref().unwrap_or("")),
+        );
+    }
+    for secret in &build.secrets {
+        let id = secret.target.as_deref().unwrap_or(&secret.source);
+        let material = project.secrets.get(&secret.source).ok_or_else(|| {
+            CliError::Said(format!(
+                "service \"{name}\" refers to undefined build secret {}",
+                secret.source
+            ))
+        })?;
+        match (&material.file, &material.environment) {
+            (Some(file), _) => put("secret", format!("id={id},src={file}")),
+            (None, Some(variable)) => put("secret", format!("id={id},env={variable}")),
+            (None, None) => {}
+        }
+    }
+    for (flag, list) in [
+        ("add-host", &build.extra_hosts),
+        ("cache-from", &build.cache_from),
+        ("cache-to", &build.cache_to),
+        ("platform", &build.platforms),
+    ] {
+        for value in list {
+            put(flag, value.clone());
+        }
+    }
+    for (flag, text) in [("target", &build.target), ("network", &build.network)] {
+        if let Some(text) = text {
+            put(flag, text.clone());
+        }
+    }
+    if let Some(size) = &build.shm_size {
+        let text = size
+            .as_str()
+            .map_or_else(|| size.to_string(), str::to_owned);
+        put("shm-size", text);
+    }
+    for (limit, value) in &build.ulimits {
+        put("ulimit", format!("{limit}={}:{}", value.soft, value.hard));
+    }
+    for (flag, is) in [("no-cache", build.no_cache), ("pull", build.pull)] {
+        if is == Some(true) {
+            put(flag, "true".into());
+        }
+    }
+    Ok(words)
+}
+
+/// A Dockerfile that stands in the Compose file: a temporary file while it is built.
+struct Inline(std::path::PathBuf);
+
+impl Inline {
+    fn of(build: &Build) -> Result<Option<Self>, CliError> {
+        let Some(text) = &build.dockerfile_inline else {
+            return Ok(None);
+        };
+        let path = std::env::temp_dir().join(format!(
+            "compose-dockerfile-{}-{:x}",
+            std::process::id(),
+            text.len()
+        ));
+        let failed = |source| CliError::File {
+            what: "cannot write",
+            path: path.display().to_string(),
+            source,
+        };
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(failed)?;
+        let inline = Self(path.clone());
+        file.write_all(text.as_bytes()).map_err(failed)?;
+        Ok(Some(inline))
+    }
+
+    fn path(&self) -> String {
+        self.0.display().to_string()
+    }
+}
+
+impl Drop for Inline {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            output::complain(&format!("cannot remove {}: {error}", self.0.display()));
+        }
+    }
+}
+
+async fn build_all(session: &Session, matches: &Matches) -> Result<u8, CliError> {
+    let project = scope::project(matches, &matches.operands)?;
+    let mut extra = Vec::new();
+    for argument in matches.all("build-arg") {
+        extra.push(format!("--build-arg={argument}"));
+    }
+    for flag in ["no-cache", "pull", "quiet"] {
+        if matches.on(flag) {
+            extra.push(format!("--{flag}"));
+        }
+    }
+    let chosen = chosen(&project, matches, "with-dependencies")?;
+    for name in &chosen {
+        let service = &project.services[name];
+        build(session, &project, name, service, &extra).await?;
+        if matches.on("push") && service.build.is_some() {
+            docker(
+                session,
+                "image push",
+                &[body::image(&project, name, service)],
+            )
+            .await?;
+        }
+    }
+    Ok(0)
+}
+
+async fn pull_all(session: &Session, matches: &Matches) -> Result<u8, CliError> {
+    let project = scope::project(matches, &matches.operands)?;
+    let loudness = match matches.on("quiet") {
+        true => pull::Loudness::Quiet,
+        false => pull::Loudness::Errors,
+    };
+    let mut done = BTreeSet::new();
+    for name in &chosen(&project, matches, "include-deps")? {
+        let service = &project.services[name];
+        let Some(image) = &service.image else {
+            continue;
+        };
+        if service.build.is_some() && matches.on("ignore-buildable") || !done.insert(image.clone())
+        {
+            continue;
+        }
+        if matches.text("policy") == Some("missing") {
+            let query = Query::new(&["images", image, "json"]);
+            if session.client.get(&query).await.is_ok() {
+                continue;
+            }
+        }
+        match pull::pull(session, image, service.platform.as_deref(), loudness).await {
+            // What can be built need not be anywhere.
+            Err(error) if matches.on("ignore-pull-failures") || service.build.is_some() => {
+                output::complain(&format!("WARN: {error}"));
+            }
+            pulled => pulled?,
+        }
+    }
+    Ok(0)
+}
+
+async fn push_all(session: &Session, matches: &Matches) -> Result<u8, CliError> {
+    let project = scope::project(matches, &matches.operands)?;
+    for name in &chosen(&project, matches, "include-deps")? {
+        let service = &project.services[name];
+        if service.build.is_none() {
+            continue;
+        }
+        let mut words = vec![body::image(&project, name, service)];
+        if matches.on("quiet") {
+            words.insert(0, "--quiet".into());
+        }
+        match docker(session, "image push", &words).await {
+            Err(error) if matches.on("ignore-push-failures") => {
+                output::complain(&format!("WARN: {error}"));
+            }
+            pushed => drop(pushed?),
+        }
+    }
+    Ok(0)
+}
+
+fn chosen(
+    project: &Project,
+    matches: &Matches,
+    with_needs: &'static str,
+) -> Result<BTreeSet<String>, CliError> {
+    for name in &matches.operands {
+        scope::service(project, name)?;
+    }
+    Ok(
+        match (matches.operands.is_empty(), matches.on(with_needs)) {
+            (true, _) => project.services.keys().cloned().collect(),
+            (false, true) => {
+                crate::compose::order::with_needs(&project.services, &matches.operands)
+            }
+            (false, false) => matches.operands.iter().cloned().collect(),
+        },
+    )
+}
+
+const IMAGES: Listing = Listing {
+    kind: "imageContext",
+    headers: &[
+        ("Container", "CONTAINER"),
+        ("Repository", "REPOSITORY"),
+        ("Tag", "TAG"),
+        ("ID", "IMAGE ID"),
+        ("Size", "SIZE"),
+    ],
+    columns: &["Container", "Repository", "Tag", "ID", "Size"],
+    raw: "",
+};
+
+async fn list(session: &Session, matches: &Matches) -> Result<u8, CliError> {
+    let (name, _) = scope::name_or_project(matches)?;
+    let containers = scope::containers(session, &name).await?;
+    let mut rows = Vec::new();
+    let mut ids = BTreeSet::new();
+    for container in scope::of_services(containers, &matches.operands)? {
+        let query = Query::new(&["images", &container.image, "json"]);
+        let image = match session.client.get(&query).await {
+            Err(error) if error.is_not_found() => Value::Null,
+            found => found?,
+        };
+        let tagged = image["RepoTags"][0].as_str().unwrap_or("<none>:<none>");
+        let (repository, tag) = tagged.rsplit_once(':').unwrap_or((tagged, "<none>"));
+        let short = container.image.trim_start_matches("sha256:");
+        let short = short[..short.len().min(12)].to_owned();
+        ids.insert(container.image.trim_start_matches("sha256:").to_owned());
+        rows.push(Row::new([
+            ("Container", container.name.clone().into()),
+            ("Repository", repository.into()),
+            ("Tag", tag.into()),
+            ("ID", short.into()),
+            (
+                "Size",
+                amount::short(image["Size"].as_f64().unwrap_or(0.0)).into(),
+            ),
+        ]));
+    }
+    if matches.on("quiet") {
+        for id in ids {
+            output::line(&id)?;
+        }
+        return Ok(0);
+    }
+    IMAGES.print(&rows, matches.text("format"))?;
+    Ok(0)
+}
