@@ -4,6 +4,7 @@
 //! the picture. A newcomer reads `runtime/plan.rs`, then `roles/init.rs`.
 
 pub mod api;
+pub mod build;
 pub mod cli;
 pub mod compose;
 pub mod daemon;

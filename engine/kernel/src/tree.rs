@@ -190,6 +190,45 @@ pub fn stat(parent: BorrowedFd<'_>, name: &OsStr) -> Result<FileStat, SysError> 
         .map_err(|errno| fail("fstatat", name, errno))
 }
 
+/// Type, mode, owner and size of what is open, also of a place; see fstat(2).
+pub fn stat_open(file: BorrowedFd<'_>) -> Result<FileStat, SysError> {
+    nix::sys::stat::fstat(file).map_err(|errno| fail("fstat", "", errno))
+}
+
+/// The text of a symbolic link that is open as a place; see readlinkat(2).
+pub fn read_link(link: BorrowedFd<'_>) -> Result<OsString, SysError> {
+    nix::fcntl::readlinkat(link, "").map_err(|errno| fail("readlinkat", "", errno))
+}
+
+/// Reads the extended attributes of what is open, also of a place.
+pub fn xattrs_open(file: BorrowedFd<'_>) -> Result<Vec<(OsString, Vec<u8>)>, SysError> {
+    // The name of a descriptor leads to the file itself; a dot after it would need a directory.
+    let path = listing_path(file);
+    let c_path = c_string(path.as_os_str(), "getxattr")?;
+    let name = c"security.capability";
+    let value = grow(|buffer| {
+        // SAFETY: both strings end with NUL and the kernel writes at most `buffer.len()` bytes.
+        unsafe {
+            libc::getxattr(
+                c_path.as_ptr(),
+                name.as_ptr(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+            )
+        }
+    });
+    // No such attribute, or a file system without any, is no failure.
+    Ok(value
+        .map(|value| vec![(OsString::from("security.capability"), value)])
+        .unwrap_or_default())
+}
+
+/// Sets the mode of an open file; see fchmod(2).
+pub fn chmod_open(file: BorrowedFd<'_>, mode: u32) -> Result<(), SysError> {
+    nix::sys::stat::fchmod(file, Mode::from_bits_truncate(mode))
+        .map_err(|errno| fail("fchmod", "", errno))
+}
+
 /// Sets the owner of a name, not followed; an empty name means `parent` itself.
 pub fn chown(parent: BorrowedFd<'_>, name: &OsStr, uid: u32, gid: u32) -> Result<(), SysError> {
     let flags = AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH;

@@ -9,6 +9,7 @@ mod flags;
 mod options;
 mod path;
 
+mod build;
 mod commands;
 mod help;
 pub mod inventory;

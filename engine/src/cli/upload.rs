@@ -33,3 +33,37 @@ pub(crate) fn pieces(
         receive.recv().await.map(|piece| (piece, receive))
     })
 }
+
+/// The pieces that `write` produces, on a thread of its own.
+pub(crate) fn written(
+    write: impl FnOnce(&mut dyn io::Write) -> io::Result<()> + Send + 'static,
+) -> impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static {
+    let (send, receive) = mpsc::channel(4);
+    std::thread::spawn(move || {
+        let mut out = io::BufWriter::with_capacity(64 * 1024, Pieces(send.clone()));
+        let done = write(&mut out).and_then(|()| io::Write::flush(&mut out));
+        if let Err(error) = done {
+            // Nobody waits for it when the connection broke first.
+            let _ = send.blocking_send(Err(error));
+        }
+    });
+    stream::unfold(receive, async |mut receive| {
+        receive.recv().await.map(|piece| (piece, receive))
+    })
+}
+
+struct Pieces(mpsc::Sender<Result<Bytes, io::Error>>);
+
+impl io::Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let piece = Bytes::copy_from_slice(bytes);
+        self.0
+            .blocking_send(Ok(piece))
+            .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -317,7 +317,7 @@ fn merge(config: &mut ContainerConfig, image: &RunConfig) {
 }
 
 /// Docker writes these words into the record when the client left them out.
-fn fill(host: &mut HostConfig, info: &SysInfo) {
+pub(super) fn fill(host: &mut HostConfig, info: &SysInfo) {
     let default = |field: &mut String, word: &str| {
         if field.is_empty() {
             word.clone_into(field);

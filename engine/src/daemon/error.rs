@@ -59,6 +59,9 @@ pub enum DaemonError {
     /// A registry did not give or take it.
     #[error(transparent)]
     Registry(#[from] Box<RegistryError>),
+    /// A build failed before it began.
+    #[error(transparent)]
+    Build(#[from] crate::build::BuildError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -169,6 +172,7 @@ impl DaemonError {
             }
             Self::Image(ImageError::Reference(_) | ImageError::Ambiguous(_)) => ErrorKind::Invalid,
             Self::Archive(ArchiveError::Image(ImageError::NotFound(_))) => ErrorKind::NotFound,
+            Self::Build(_) => ErrorKind::Invalid,
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Forbidden(_) => ErrorKind::Forbidden,
             Self::NotModified(_) => ErrorKind::NotModified,

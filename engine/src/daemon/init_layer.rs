@@ -38,27 +38,59 @@ impl Daemon {
         let (init, image) = lowers
             .split_first()
             .expect("the init layer is always there");
-        make_dir(init, None)?;
-        let image: Vec<Tree> = image
-            .iter()
-            .map(|lower| Tree::open(lower))
-            .collect::<Result<_, _>>()?;
-        copy_attributes(&image, Path::new(""), init)?;
-        for name in DIRECTORIES {
-            make_missing(init, Path::new(name), &image)?;
-        }
-        for name in FILES {
-            let path = Path::new(name);
-            let parent = path.parent().unwrap_or(Path::new(""));
-            if !shown(&image, path) && make_missing(init, parent, &image)? {
-                let file = init.join(path);
-                fs::write(&file, "")
-                    .map_err(DaemonError::io(format!("make {}", file.display())))?;
-                set_mode(&file, 0o755)?;
-            }
-        }
-        Ok(())
+        make_at(init, image, &[])
     }
+}
+
+/// A place to mount something on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place<'a> {
+    /// A directory of this name.
+    Dir(&'a str),
+    /// A file of this name.
+    File(&'a str),
+}
+
+/// Makes an init layer on `image` (directories, the highest first), with more places.
+pub(super) fn make_at(
+    init: &Path,
+    image: &[PathBuf],
+    more: &[Place<'_>],
+) -> Result<(), DaemonError> {
+    make_dir(init, None)?;
+    let image: Vec<Tree> = image
+        .iter()
+        .map(|lower| Tree::open(lower))
+        .collect::<Result<_, _>>()?;
+    copy_attributes(&image, Path::new(""), init)?;
+    for name in DIRECTORIES {
+        make_missing(init, Path::new(name), &image)?;
+    }
+    for name in FILES {
+        let path = Path::new(name);
+        let parent = path.parent().unwrap_or(Path::new(""));
+        if !shown(&image, path) && make_missing(init, parent, &image)? {
+            let file = init.join(path);
+            fs::write(&file, "").map_err(DaemonError::io(format!("make {}", file.display())))?;
+            set_mode(&file, 0o755)?;
+        }
+    }
+    for place in more {
+        let (Place::Dir(name) | Place::File(name)) = place;
+        let path = tree::clean(Path::new(name));
+        let parent = path.parent().unwrap_or(Path::new(""));
+        if shown(&image, &path) || !make_missing(init, parent, &image)? {
+            continue;
+        }
+        let target = init.join(&path);
+        match place {
+            Place::Dir(_) => make_dir(&target, Some(0o755))?,
+            Place::File(_) if target.exists() => {}
+            Place::File(_) => fs::write(&target, "")
+                .map_err(DaemonError::io(format!("make {}", target.display())))?,
+        }
+    }
+    Ok(())
 }
 
 /// Makes a directory unless the image has it as something else; tells whether things can be put in it.

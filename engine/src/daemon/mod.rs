@@ -44,6 +44,10 @@ mod stop;
 mod top;
 mod wish;
 
+mod build;
+mod build_fetch;
+mod build_report;
+mod build_run;
 mod commit;
 mod files;
 mod image_remove;
@@ -62,6 +66,8 @@ mod volume_seed;
 mod volumes;
 
 pub use attach::{AttachOptions, Attached};
+pub use build::{BuildOptions, Intermediate, PreparedBuild, PullPolicy};
+pub use build_report::{BuildReport, ReportStyle};
 pub use commit::CommitOptions;
 pub use config::{Config, ConfigError, EngineArgs};
 pub use config_life::LifeConfig;

@@ -31,7 +31,7 @@ pub use ignore::{BadIgnore, Ignore, PathPattern};
 pub use instruction::{Command, Copy, CopySource, Form, Instruction, KeyValue, Network, Run};
 pub use lexer::Heredoc;
 pub use lint::{Rule, Warning, lint};
-pub use mount::{BuildMount, MountKind};
+pub use mount::{BuildMount, MountKind, Sharing};
 pub use node::Node;
 
 #[cfg(test)]

@@ -72,7 +72,12 @@ impl Image {
             return Err(ImageError::NotFound(name));
         }
         let mut found: Option<Self> = None;
-        for manifest in unique(tags.values()) {
+        let steps = store.steps().all()?;
+        let built = steps
+            .iter()
+            .filter(|step| step.image.hex().starts_with(hex))
+            .map(|step| &step.manifest);
+        for manifest in unique(tags.values().chain(built)) {
             let image = match Self::load(store, manifest) {
                 Err(ImageError::Store(StoreError::NoBlob { .. })) => continue,
                 loaded => loaded?,

@@ -91,3 +91,11 @@ pub(super) fn inside<T: Send>(
         })
     })
 }
+
+/// Runs `work` on a thread that is in the network of the stage.
+pub(crate) fn in_stage<T: Send>(
+    stage: &Stage,
+    work: impl FnOnce() -> Result<T, NetworkError> + Send,
+) -> Result<T, NetworkError> {
+    inside(&Namespace::of_stage(stage)?, work)
+}

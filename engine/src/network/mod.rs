@@ -33,6 +33,8 @@ pub mod dns;
 mod inside;
 mod parameter;
 
+pub(crate) use inside::in_stage;
+
 use kernel::error::SysError;
 
 /// A step on a network that failed.

@@ -28,6 +28,11 @@ impl Blobs {
         self.dir.join(digest.hex())
     }
 
+    /// A name in the folder; for temporary ones.
+    pub(super) fn path_in(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
     /// Whether it is there.
     pub fn has(&self, digest: &Digest) -> bool {
         self.path(digest).is_file()

@@ -65,6 +65,16 @@ impl Layers {
         self.unpacker = Some(quai);
     }
 
+    /// A name in the folder.
+    pub(super) fn path_in(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// Removes a layer that has no name yet.
+    pub(super) fn remove_temporary(&self, dir: &std::path::Path) -> Result<(), StoreError> {
+        self.remove_dir(dir.file_name().unwrap_or_default())
+    }
+
     /// Whether it is there.
     pub fn has(&self, chain: &Digest) -> bool {
         self.dir.join(chain.hex()).join("layer.json").is_file()

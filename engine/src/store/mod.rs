@@ -6,6 +6,7 @@
 //! whose blobs and layers are used where they lie.
 
 mod background;
+mod batch;
 mod blob;
 mod error;
 mod holds;
@@ -15,11 +16,13 @@ mod pack;
 mod record;
 #[cfg(test)]
 pub(crate) use record::tests;
+mod steps;
 mod tags;
 mod unpack;
 mod usage;
 
 pub use background::Background;
+pub use batch::{Batch, NewBlob, NewLayer};
 pub use blob::{BlobWriter, Blobs};
 pub use error::StoreError;
 pub use holds::Held;
@@ -27,6 +30,8 @@ pub use layer::{Layer, LayerRecord, Layers};
 pub use overlay::OverlayPlan;
 pub use pack::{PackError, Packed, pack, pack_entry};
 pub use record::{Durability, Loaded, Records, write_atomically};
+pub use record::{Loaded, Records, write_atomically};
+pub use steps::{StepRecord, Steps};
 pub use tags::{Tags, TagsChange};
 pub use unpack::{
     Budget, Exceeded, UnpackError, Unpacked, Whiteouts, unpack, unpack_into, unpacker,
@@ -46,6 +51,7 @@ pub struct Store {
     blobs: Blobs,
     layers: Layers,
     tags: Tags,
+    steps: Steps,
     catalogue: Option<Box<Store>>,
     holds: holds::Holds,
 }
@@ -72,6 +78,7 @@ impl Store {
             blobs: Blobs::new(dir.join("blobs/sha256")),
             layers: Layers::new(dir.join("layers")),
             tags: Tags::new(dir.join("tags.json")),
+            steps: Steps::new(dir.join("steps.jsonl")),
             dir,
             catalogue: None,
             holds: holds::Holds::default(),
@@ -110,6 +117,11 @@ impl Store {
     /// Its own names.
     pub fn tags(&self) -> &Tags {
         &self.tags
+    }
+
+    /// What builds did before.
+    pub fn steps(&self) -> &Steps {
+        &self.steps
     }
 
     /// The store it stands on.

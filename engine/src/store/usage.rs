@@ -41,6 +41,20 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
+        // What builds made stays as long as their cache knows it.
+        for step in self.steps().all()? {
+            match self.reachable(&step.manifest) {
+                Ok((documents, chains)) => {
+                    blobs.extend(documents);
+                    layers.extend(chains);
+                }
+                Err(StoreError::NoBlob { .. }) => {
+                    self.steps()
+                        .retain(|other| other.manifest != step.manifest)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
         let mut report = GarbageReport::default();
         for chain in self
             .layers()

@@ -2,6 +2,7 @@
 
 mod absent;
 mod archives;
+mod build;
 mod containers;
 mod exec;
 mod files;
@@ -72,6 +73,8 @@ pub(crate) fn router(daemon: Arc<Daemon>) -> Router {
             get(files::copy_out).head(files::stat).put(files::copy_in),
         )
         .route("/commit", post(archives::commit))
+        .route("/build", post(build::build))
+        .route("/build/cancel", post(build::cancel))
         .route("/build/prune", post(system::prune_build_cache))
         .route("/exec/{id}/start", post(exec::start))
         .route("/exec/{id}/json", get(exec::inspect))

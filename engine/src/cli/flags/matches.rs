@@ -206,6 +206,11 @@ impl Matches {
         self.defaults.contains_key(name)
     }
 
+    /// Whether a switch was given as `--x=false`.
+    pub(crate) fn switched_off(&self, name: &'static str) -> bool {
+        self.given(name) && !self.on(name)
+    }
+
     /// Whether the option was given at all.
     pub(crate) fn given(&self, name: &'static str) -> bool {
         self.values.contains_key(name)

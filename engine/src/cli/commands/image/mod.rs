@@ -5,6 +5,7 @@ pub(crate) mod pull;
 mod rm;
 mod tag;
 
+mod build;
 mod explore;
 mod history;
 mod import;
@@ -19,6 +20,7 @@ use super::Command;
 
 /// Every one of them.
 pub(crate) static COMMANDS: &[&Command] = &[
+    &build::COMMAND,
     &explore::COMMAND,
     &history::COMMAND,
     &import::COMMAND,

@@ -1,0 +1,157 @@
+//! `build`, as the classic builder's clients ask for it.
+//!
+//! Parameters beyond Docker's, for our own client: `progress=events` (events instead of sentences), `contexts` (named
+//! contexts, JSON), and the header `X-Quai-Secrets` (base64 of JSON: id → base64 of the content), which no log shows.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::stream;
+
+use crate::api::body::json_lines;
+use crate::api::error::ApiError;
+use crate::api::pipe::BodyReader;
+use crate::api::query::Query;
+use crate::api::types::{HostConfig, Ulimit};
+use crate::build::{CachePolicy, Platform};
+use crate::daemon::{
+    BuildOptions, BuildReport, DaemonError, Intermediate, PullPolicy, ReportStyle,
+};
+use crate::image::Reference;
+
+use super::Shared;
+
+pub(super) async fn build(
+    State(daemon): Shared,
+    query: Query,
+    request: Request,
+) -> Result<Response, ApiError> {
+    if query.get("version") == Some("2") {
+        return Err(
+            DaemonError::Unsupported("BuildKit's protocol (set DOCKER_BUILDKIT=0)".into()).into(),
+        );
+    }
+    let style = match (query.flag("q"), query.get("progress")) {
+        (true, _) => ReportStyle::Quiet,
+        (false, Some("events")) => ReportStyle::Events,
+        _ => ReportStyle::Classic,
+    };
+    let options = options(&query, request.headers())?;
+    let body = BodyReader::new(request.into_body());
+    let prepared = daemon.prepare_build(options, body).await?;
+    let (report, messages) = BuildReport::new(style);
+    tokio::spawn(async move { daemon.run_build(prepared, report).await });
+    Ok(json_lines(stream::unfold(messages, |mut messages| async {
+        messages.recv().await.map(|message| (message, messages))
+    })))
+}
+
+pub(super) async fn cancel() -> Result<Response, ApiError> {
+    // BuildKit's builds only; the classic builder's end with their connection.
+    Ok(Json(serde_json::Value::Null).into_response())
+}
+
+fn options(query: &Query, headers: &HeaderMap) -> Result<BuildOptions, ApiError> {
+    let mut names = Vec::new();
+    for text in query.all("t").iter().filter(|text| !text.is_empty()) {
+        let name = Reference::parse(text).map_err(DaemonError::from)?;
+        if name.tag().is_none() {
+            return Err(ApiError::bad_request("build tag cannot contain a digest"));
+        }
+        names.push(name);
+    }
+    let platform = query.get("platform").map(Platform::parse).transpose();
+    let intermediate = match (query.flag("forcerm"), query.get("rm")) {
+        (true, _) => Intermediate::RemovedAlways,
+        (false, Some(_)) if !query.flag("rm") => Intermediate::Kept,
+        _ => Intermediate::RemovedOnSuccess,
+    };
+    if query.flag("squash") {
+        return Err(ApiError::bad_request(
+            "squash is only supported with experimental mode",
+        ));
+    }
+    Ok(BuildOptions {
+        dockerfile: query.get("dockerfile").unwrap_or_default().to_owned(),
+        names,
+        remote: query
+            .get("remote")
+            .filter(|remote| *remote != "client-session")
+            .unwrap_or_default()
+            .to_owned(),
+        cache: if query.flag("nocache") {
+            CachePolicy::Ignore
+        } else {
+            CachePolicy::Use
+        },
+        cache_from: json(query, "cachefrom")?,
+        pull: if query.flag("pull") {
+            PullPolicy::Always
+        } else {
+            PullPolicy::Missing
+        },
+        intermediate,
+        host_config: host_config(query)?,
+        build_args: json(query, "buildargs")?,
+        labels: json(query, "labels")?,
+        target: query.get("target").map(str::to_owned),
+        platform: platform.map_err(DaemonError::from)?,
+        secrets: secrets(headers)?,
+        contexts: json(query, "contexts")?,
+    })
+}
+
+fn host_config(query: &Query) -> Result<HostConfig, ApiError> {
+    let extra_hosts =
+        query
+            .get("extrahosts")
+            .map(|text| match serde_json::from_str::<Vec<String>>(text) {
+                Ok(list) => list,
+                // docker-py sends a comma-separated list.
+                Err(_) => text.split(',').map(str::to_owned).collect(),
+            });
+    let ulimits: Vec<Ulimit> = json(query, "ulimits")?;
+    Ok(HostConfig {
+        memory: query.number("memory")?.unwrap_or(0),
+        memory_swap: query.number("memswap")?.unwrap_or(0),
+        cpu_shares: query.number("cpushares")?.unwrap_or(0),
+        cpu_quota: query.number("cpuquota")?.unwrap_or(0),
+        cpu_period: query.number("cpuperiod")?.unwrap_or(0),
+        cpuset_cpus: query.get("cpusetcpus").unwrap_or_default().to_owned(),
+        cpuset_mems: query.get("cpusetmems").unwrap_or_default().to_owned(),
+        shm_size: query.number("shmsize")?.unwrap_or(0),
+        network_mode: query.get("networkmode").unwrap_or_default().to_owned(),
+        ulimits: (!ulimits.is_empty()).then_some(ulimits),
+        extra_hosts,
+        ..HostConfig::default()
+    })
+}
+
+fn json<T: serde::de::DeserializeOwned + Default>(
+    query: &Query,
+    name: &str,
+) -> Result<T, ApiError> {
+    match query.get(name) {
+        None | Some("null") => Ok(T::default()),
+        Some(text) => serde_json::from_str(text)
+            .map_err(|error| ApiError::bad_request(format!("error reading {name}: {error}"))),
+    }
+}
+
+fn secrets(headers: &HeaderMap) -> Result<BTreeMap<String, Vec<u8>>, ApiError> {
+    let Some(value) = headers.get("x-quai-secrets") else {
+        return Ok(BTreeMap::new());
+    };
+    let bad = || ApiError::bad_request("X-Quai-Secrets cannot be understood");
+    let document = STANDARD.decode(value.as_bytes()).map_err(|_| bad())?;
+    let secrets: BTreeMap<String, String> = serde_json::from_slice(&document).map_err(|_| bad())?;
+    secrets
+        .into_iter()
+        .map(|(id, text)| Ok((id, STANDARD.decode(text).map_err(|_| bad())?)))
+        .collect()
+}

@@ -1,0 +1,309 @@
+//! Where the context comes from: a directory, standard input, a git repository, an address.
+
+use std::io::{self, Cursor, Read, stdin};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cli::error::CliError;
+use crate::dockerfile::Ignore;
+
+use super::context::Packed;
+
+/// Bytes that tell an archive from a Dockerfile.
+const START: usize = 512;
+
+/// What is sent.
+pub(crate) enum Source {
+    /// An archive, written while it is sent.
+    Packed(Packed),
+    /// An archive that comes from somewhere else.
+    Stream(Box<dyn Read + Send>),
+    /// Nothing: the daemon fetches it.
+    Remote(String),
+}
+
+/// A context with what goes with it.
+pub(crate) struct Resolved {
+    pub(crate) source: Source,
+    /// Path of the Dockerfile in it.
+    pub(crate) dockerfile: String,
+    /// The text of the Dockerfile, when the client can see it.
+    pub(crate) text: Option<Vec<u8>>,
+    /// A clone that goes with the value.
+    pub(crate) checkout: Option<Checkout>,
+}
+
+/// A temporary folder.
+pub(crate) struct Checkout(PathBuf);
+
+impl Drop for Checkout {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Reads the operand and `--file`.
+pub(crate) fn resolve(operand: &str, file: Option<&str>) -> Result<Resolved, CliError> {
+    if operand == "-" {
+        if file == Some("-") {
+            return Err(CliError::Said(
+                "invalid argument: can't use stdin for both build context and dockerfile".into(),
+            ));
+        }
+        return from_stdin(file);
+    }
+    if is_git(operand) {
+        return from_git(operand, file);
+    }
+    if operand.starts_with("http://") || operand.starts_with("https://") {
+        return Ok(Resolved {
+            source: Source::Remote(operand.to_owned()),
+            dockerfile: file.unwrap_or("Dockerfile").to_owned(),
+            text: None,
+            checkout: None,
+        });
+    }
+    from_dir(Path::new(operand), file)
+}
+
+fn is_git(operand: &str) -> bool {
+    let path = operand.split_once('#').map_or(operand, |(path, _)| path);
+    let web = operand.starts_with("http://") || operand.starts_with("https://");
+    (web && path.ends_with(".git"))
+        || ["git://", "git@", "ssh://", "github.com/"]
+            .iter()
+            .any(|start| operand.starts_with(start))
+}
+
+fn from_stdin(file: Option<&str>) -> Result<Resolved, CliError> {
+    let mut input = stdin();
+    let mut start = Vec::new();
+    input
+        .by_ref()
+        .take(START as u64)
+        .read_to_end(&mut start)
+        .map_err(|source| CliError::Stream {
+            doing: "read the context from stdin",
+            source,
+        })?;
+    let is_archive = matches!(
+        start.as_slice(),
+        [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..]
+    ) || start.get(257..262) == Some(b"ustar");
+    if is_archive {
+        return Ok(Resolved {
+            source: Source::Stream(Box::new(Cursor::new(start).chain(input))),
+            dockerfile: file.unwrap_or("Dockerfile").to_owned(),
+            text: None,
+            checkout: None,
+        });
+    }
+    let mut text = start;
+    input
+        .read_to_end(&mut text)
+        .map_err(|source| CliError::Stream {
+            doing: "read the Dockerfile from stdin",
+            source,
+        })?;
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(text.len() as u64);
+    header.set_mode(0o600);
+    let packed = archive
+        .append_data(&mut header, "Dockerfile", text.as_slice())
+        .and_then(|()| archive.into_inner());
+    let packed = packed.map_err(|source| CliError::Stream {
+        doing: "pack the Dockerfile",
+        source,
+    })?;
+    Ok(Resolved {
+        source: Source::Stream(Box::new(Cursor::new(packed))),
+        dockerfile: "Dockerfile".into(),
+        text: Some(text),
+        checkout: None,
+    })
+}
+
+fn from_dir(dir: &Path, file: Option<&str>) -> Result<Resolved, CliError> {
+    if !dir.is_dir() {
+        return Err(CliError::Said(format!(
+            "unable to prepare context: path \"{}\" not found",
+            dir.display()
+        )));
+    }
+    let dir = dir.canonicalize().map_err(|source| CliError::File {
+        what: "open",
+        path: dir.display().to_string(),
+        source,
+    })?;
+    let mut extra = Vec::new();
+    let (name, text) = match file {
+        Some("-") => {
+            let mut text = Vec::new();
+            stdin()
+                .read_to_end(&mut text)
+                .map_err(|source| CliError::Stream {
+                    doing: "read the Dockerfile from stdin",
+                    source,
+                })?;
+            (outside(&mut extra, &text), text)
+        }
+        file => {
+            let path = file.map_or_else(|| default_file(&dir), PathBuf::from);
+            let text = read(&path)?;
+            let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+            match real.strip_prefix(&dir) {
+                Ok(inside) => (inside.display().to_string(), text),
+                Err(_) => (outside(&mut extra, &text), text),
+            }
+        }
+    };
+    let ignore_file = match dir.join(format!("{name}.dockerignore")) {
+        own if own.is_file() => own,
+        _ => dir.join(".dockerignore"),
+    };
+    let ignore = match std::fs::read(&ignore_file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ignore::default(),
+        bytes => {
+            let bytes = bytes.map_err(|source| CliError::File {
+                what: "open",
+                path: ignore_file.display().to_string(),
+                source,
+            })?;
+            Ignore::parse(&bytes).map_err(|error| CliError::Said(error.to_string()))?
+        }
+    };
+    let always = vec![
+        name.clone(),
+        ".dockerignore".into(),
+        format!("{name}.dockerignore"),
+    ];
+    Ok(Resolved {
+        source: Source::Packed(Packed {
+            dir,
+            ignore,
+            always,
+            extra,
+        }),
+        dockerfile: name,
+        text: Some(text),
+        checkout: None,
+    })
+}
+
+fn default_file(dir: &Path) -> PathBuf {
+    let lower = dir.join("dockerfile");
+    let upper = dir.join("Dockerfile");
+    if !upper.exists() && lower.exists() {
+        lower
+    } else {
+        upper
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    std::fs::read(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => CliError::Said(format!(
+            "unable to prepare context: unable to evaluate symlinks in Dockerfile path: lstat {}: no such file or directory",
+            path.display()
+        )),
+        _ => CliError::File { what: "open", path: path.display().to_string(), source },
+    })
+}
+
+/// Sends a Dockerfile that is not in the context under a name nobody uses.
+fn outside(extra: &mut Vec<(String, Vec<u8>)>, text: &[u8]) -> String {
+    let name = format!(
+        ".dockerfile.{:016x}",
+        getrandom::u64().expect("the kernel has random numbers")
+    );
+    extra.push((name.clone(), text.to_vec()));
+    name
+}
+
+/// `URL#ref:directory`, cloned by git(1) with the rights of this client.
+fn from_git(operand: &str, file: Option<&str>) -> Result<Resolved, CliError> {
+    let (url, fragment) = operand.split_once('#').unwrap_or((operand, ""));
+    let (reference, below) = fragment.split_once(':').unwrap_or((fragment, ""));
+    let url = if url.starts_with("github.com/") {
+        format!("https://{url}")
+    } else {
+        url.to_owned()
+    };
+    let folder = std::env::temp_dir().join(format!(
+        "docker-build-git-{:016x}",
+        getrandom::u64().expect("the kernel has random numbers")
+    ));
+    let clone = Checkout(folder.clone());
+    let git = |words: &[&str]| -> Result<(), CliError> {
+        let output = Command::new("git")
+            .args(words)
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_ALLOW_PROTOCOL", "http:https:git:ssh")
+            .output()
+            .map_err(|source| CliError::File {
+                what: "execute",
+                path: "git".into(),
+                source,
+            })?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&output.stderr);
+        Err(CliError::Said(format!(
+            "unable to prepare context: unable to 'git clone' to temporary context directory: {}",
+            text.trim()
+        )))
+    };
+    if url.starts_with('-') || reference.starts_with('-') {
+        return Err(CliError::Said(format!(
+            "unable to prepare context: invalid git address {operand}"
+        )));
+    }
+    let path = folder.display().to_string();
+    if reference.is_empty() {
+        git(&[
+            "clone",
+            "--quiet",
+            "--depth",
+            "1",
+            "--recurse-submodules",
+            "--",
+            &url,
+            &path,
+        ])?;
+    } else {
+        git(&["clone", "--quiet", "--no-checkout", "--", &url, &path])?;
+        git(&["-C", &path, "checkout", "--quiet", reference])?;
+    }
+    let dir = folder.join(below.trim_start_matches('/'));
+    let real = dir.canonicalize().map_err(|source| CliError::File {
+        what: "open",
+        path: below.to_owned(),
+        source,
+    })?;
+    let root = folder.canonicalize().map_err(|source| CliError::File {
+        what: "open",
+        path,
+        source,
+    })?;
+    if !real.starts_with(&root) {
+        return Err(CliError::Said(format!(
+            "unable to prepare context: {below} leads out of the repository"
+        )));
+    }
+    let file = file.map(|file| real.join(file).display().to_string());
+    let mut resolved = from_dir(&real, file.as_deref())?;
+    if let Source::Packed(packed) = &mut resolved.source {
+        let git = if below.is_empty() {
+            vec![".git"]
+        } else {
+            Vec::new()
+        };
+        if packed.ignore.is_empty() {
+            packed.ignore = Ignore::of_patterns(git).expect("a literal name is a pattern");
+        }
+    }
+    resolved.checkout = Some(clone);
+    Ok(resolved)
+}
