@@ -69,6 +69,8 @@ pub struct BuildOptions {
     pub platform: Option<Platform>,
     /// `--secret`, by id.
     pub secrets: BTreeMap<String, Vec<u8>>,
+    /// Of registries, by host.
+    pub credentials: BTreeMap<String, crate::registry::Credentials>,
     /// `--build-context`: images, or folders `.quai-contexts/NAME` of the body.
     pub contexts: BTreeMap<String, String>,
 }

@@ -23,7 +23,8 @@ use crate::runtime::request::{Access, MountSource, Root, Writable};
 use super::build::{BuildOptions, Intermediate, PullPolicy};
 use super::container::{Container, ContainerRecord, Ended, Running, State};
 use super::init_layer::Place;
-use super::{Daemon, DaemonError, ProgressSink, names};
+use super::pull::PulledTags;
+use super::{Daemon, DaemonError, ProgressSink, PullRequest, names};
 
 /// Containers of one build that run now, so that they can be ended with it.
 #[derive(Debug, Default)]
@@ -111,11 +112,10 @@ impl BuildHost for Host<'_> {
         }
         let (sink, mut messages) = ProgressSink::new();
         let daemon = Arc::clone(self.daemon);
-        let wanted = name.to_owned();
-        let pulled = self.handle.spawn(async move {
-            let reference = daemon.pullable(&wanted, "").await?;
-            daemon.pull(reference, sink).await
-        });
+        let request = self.pull_request(name).map_err(|error| told(&error))?;
+        let pulled = self
+            .handle
+            .spawn(async move { daemon.pull(request, sink).await });
         while let Some(message) = messages.blocking_recv() {
             report.tell(
                 stage,
@@ -158,6 +158,35 @@ impl BuildHost for Host<'_> {
 }
 
 impl Host<'_> {
+    /// Asks for one tag, with the credentials that the client has for its registry.
+    fn pull_request(&self, name: &str) -> Result<PullRequest, DaemonError> {
+        let reference = Reference::parse(name)?;
+        let domain = reference.domain();
+        let known = self.options.credentials.iter().find(|(host, _)| {
+            let host = host
+                .trim_start_matches("https://")
+                .trim_start_matches("http://");
+            let host = host.split('/').next().unwrap_or_default();
+            host == domain || (domain == "docker.io" && host == "index.docker.io")
+        });
+        Ok(PullRequest {
+            reference,
+            tags: PulledTags::One,
+            platform: self
+                .options
+                .platform
+                .as_ref()
+                .map(|platform| platform.to_string().parse())
+                .transpose()
+                .map_err(|error: crate::oci::BadPlatform| {
+                    DaemonError::Invalid(error.to_string())
+                })?,
+            credentials: known
+                .map(|(_, credentials)| credentials.clone())
+                .unwrap_or_default(),
+        })
+    }
+
     fn record(&self, wish: &RunWish<'_>) -> Result<ContainerRecord, DaemonError> {
         let id = names::random_id();
         let mut host_config: HostConfig = self.options.host_config.clone();

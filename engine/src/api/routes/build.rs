@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use futures_util::stream;
 
 use crate::api::body::json_lines;
@@ -23,6 +23,7 @@ use crate::daemon::{
     BuildOptions, BuildReport, DaemonError, Intermediate, PullPolicy, ReportStyle,
 };
 use crate::image::Reference;
+use crate::registry::Credentials;
 
 use super::Shared;
 
@@ -101,6 +102,7 @@ fn options(query: &Query, headers: &HeaderMap) -> Result<BuildOptions, ApiError>
         labels: json(query, "labels")?,
         target: query.get("target").map(str::to_owned),
         platform: platform.map_err(DaemonError::from)?,
+        credentials: credentials(headers),
         secrets: secrets(headers)?,
         contexts: json(query, "contexts")?,
     })
@@ -154,4 +156,20 @@ fn secrets(headers: &HeaderMap) -> Result<BTreeMap<String, Vec<u8>>, ApiError> {
         .into_iter()
         .map(|(id, text)| Ok((id, STANDARD.decode(text).map_err(|_| bad())?)))
         .collect()
+}
+
+/// `X-Registry-Config`: JSON in base64 for addresses; what cannot be read counts as nothing, as in Docker.
+fn credentials(headers: &HeaderMap) -> BTreeMap<String, Credentials> {
+    let text = headers
+        .get("x-registry-config")
+        .map(|value| value.as_bytes().to_vec());
+    let bytes = text.and_then(|text| {
+        URL_SAFE
+            .decode(&text)
+            .or_else(|_| URL_SAFE_NO_PAD.decode(&text))
+            .ok()
+    });
+    bytes
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default()
 }
