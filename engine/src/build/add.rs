@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use kernel::tree::Tree;
+use kernel::tree::{Mtime, Tree};
 
 use crate::dockerfile::Copy;
 use crate::oci::{Digest, Hasher};
@@ -67,7 +67,10 @@ impl Build<'_> {
         kernel::tree::set_mtime(
             open.as_fd(),
             "content".as_ref(),
-            fetched.modified.unwrap_or(0),
+            Mtime {
+                seconds: fetched.modified.unwrap_or(0),
+                nanoseconds: 0,
+            },
         )?;
         if fetched.name.is_empty() && copy.dest.ends_with('/') {
             let message = format!("cannot determine filename from url: {address}");

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use kernel::tree::{self, Node, Tree};
+use kernel::tree::{self, Mtime, Node, Tree};
 
 use crate::dockerfile::{Ignore, PathPattern};
 use crate::oci::{Digest, Hasher};
@@ -441,14 +441,28 @@ impl Writer<'_> {
             }
             Kind::Special => return Ok(()),
         }
-        tree::set_mtime(parent, name, mtime)?;
+        tree::set_mtime(
+            parent,
+            name,
+            Mtime {
+                seconds: mtime,
+                nanoseconds: 0,
+            },
+        )?;
         Ok(())
     }
 
     fn finish(self) -> Result<(), BuildError> {
         for (path, mtime) in self.times.iter().rev() {
             if let Ok(dir) = self.root.dir(path) {
-                tree::set_mtime(dir.as_fd(), OsStr::new(""), *mtime)?;
+                tree::set_mtime(
+                    dir.as_fd(),
+                    OsStr::new(""),
+                    Mtime {
+                        seconds: *mtime,
+                        nanoseconds: 0,
+                    },
+                )?;
             }
         }
         Ok(())

@@ -110,7 +110,11 @@ fn clamp(dir: &Path, epoch: i64) -> Result<(), BuildError> {
             clamp(&entry.path(), epoch)?;
         }
         if metadata.mtime() > epoch {
-            kernel::tree::set_mtime(open.as_fd(), &entry.file_name(), epoch)?;
+            let time = kernel::tree::Mtime {
+                seconds: epoch,
+                nanoseconds: 0,
+            };
+            kernel::tree::set_mtime(open.as_fd(), &entry.file_name(), time)?;
         }
     }
     Ok(())

@@ -195,7 +195,7 @@ impl Host<'_> {
             Network::None => host_config.network_mode = "none".into(),
             Network::Host => host_config.network_mode = "host".into(),
         }
-        super::create::fill(&mut host_config);
+        super::create::fill(&mut host_config, &super::sysinfo::SysInfo::detect());
         let config = ContainerConfig {
             hostname: id[..12].to_owned(),
             user: wish.config.user.clone(),
@@ -219,6 +219,7 @@ impl Host<'_> {
             mounts: Vec::new(),
             published: BTreeMap::new(),
             endpoints: BTreeMap::new(),
+            attachments: BTreeMap::new(),
             state: State::Created {
                 error: String::new(),
                 code: 0,
@@ -230,7 +231,8 @@ impl Host<'_> {
             host_config,
             id,
         };
-        record.endpoints = self.daemon.wanted_endpoints(&record, BTreeMap::new())?;
+        let places = self.daemon.wanted_endpoints(&record, BTreeMap::new())?;
+        (record.endpoints, record.attachments) = (places.endpoints, places.attachments);
         Ok(record)
     }
 }
@@ -320,11 +322,14 @@ impl Run<'_> {
         request.mounts.extend(wish.mounts.iter().cloned());
         request.log = crate::runtime::request::LogSpec::None;
         daemon.allocate(&mut self.record)?;
-        container
-            .lock()
-            .record
-            .endpoints
-            .clone_from(&self.record.endpoints);
+        {
+            let mut inner = container.lock();
+            inner.record.endpoints.clone_from(&self.record.endpoints);
+            inner
+                .record
+                .attachments
+                .clone_from(&self.record.attachments);
+        }
         daemon.write_network_files(&self.record)?;
         let created = launch::create(&request, &daemon.stage, &daemon.paths)?;
         let started = self.start(container, &created);
@@ -366,7 +371,7 @@ impl Run<'_> {
         created: &launch::Created,
     ) -> Result<AttachStream, DaemonError> {
         let daemon = self.host.daemon;
-        daemon.connect(&self.record, created.engine_pid)?;
+        daemon.connect(container, &self.record, created.engine_pid)?;
         let streams = Streams {
             stdin: false,
             stdout: true,
