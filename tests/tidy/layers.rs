@@ -148,8 +148,9 @@ fn refusal(ranks: &BTreeMap<String, usize>, from: &str, to: &str) -> Option<Stri
             .then(|| format!("{MANIFEST} imports only {}", own.join(", ")));
     }
     if from == "cli" {
-        return (!to.starts_with("api::types") && !["compose", "logs", "dockerfile"].contains(&target))
-            .then(|| "cli shares only api::types with the daemon".to_owned());
+        return (!to.starts_with("api::types")
+            && !["compose", "logs", "dockerfile"].contains(&target))
+        .then(|| "cli shares only api::types with the daemon".to_owned());
     }
     // The daemon keeps and gives out the bodies of the API as they are.
     if from == "daemon" && to.starts_with("api::types") {
