@@ -320,7 +320,7 @@ impl Run<'_> {
             access: Access::ReadWrite,
         };
         request.mounts.extend(wish.mounts.iter().cloned());
-        request.log = crate::runtime::request::LogSpec::None;
+        request.log = crate::logs::spec::LogSpec::None;
         daemon.allocate(&mut self.record)?;
         {
             let mut inner = container.lock();
