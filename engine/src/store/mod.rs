@@ -30,7 +30,6 @@ pub use layer::{Layer, LayerRecord, Layers};
 pub use overlay::OverlayPlan;
 pub use pack::{PackError, Packed, pack, pack_entry};
 pub use record::{Durability, Loaded, Records, write_atomically};
-pub use record::{Loaded, Records, write_atomically};
 pub use steps::{StepRecord, Steps};
 pub use tags::{Tags, TagsChange};
 pub use unpack::{
