@@ -1,7 +1,7 @@
 //! What ADD does beyond COPY: addresses, and archives that are unpacked.
 
 use std::io::{self, BufRead, BufReader, Cursor, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use kernel::tree::{Mtime, Tree};
 
 use crate::dockerfile::Copy;
 use crate::oci::{Digest, Hasher};
-use crate::store::{Whiteouts, unpack_into};
+use crate::store::{Budget, UnpackError, Whiteouts, unpack_into};
 
 use super::BuildError;
 use super::copy::{Attributes, Selection, make_dirs};
@@ -134,7 +134,10 @@ pub(super) fn unpack(
         &kernel::tree::clean(Path::new(dest)),
         attributes.owner,
     )?;
-    unpack_into(reader, Tree::at(dir), Whiteouts::Literal)?;
+    // By descriptor: the name of the folder is the image's business.
+    let here = format!("/proc/self/fd/{}", dir.as_raw_fd());
+    let budget = Budget::of(Path::new(&here)).map_err(UnpackError::from)?;
+    unpack_into(reader, Tree::at(dir), Whiteouts::Literal, budget)?;
     Ok(())
 }
 
