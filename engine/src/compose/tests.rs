@@ -193,7 +193,7 @@ fn what_is_wrong_is_named() {
 fn aliases_that_explode_are_refused() {
     let mut text = String::from("x-a: &a [l, l, l, l, l, l, l, l, l, l]\n");
     for (next, last) in ('b'..='j').zip('a'..='i') {
-        let list = [format!("*{last}"); 1].repeat(10).join(", ");
+        let list = vec![format!("*{last}"); 10].join(", ");
         text.push_str(&format!("x-{next}: &{next} [{list}]\n"));
     }
     text.push_str("services: {web: {image: a}}\n");
