@@ -20,8 +20,11 @@ pub(crate) fn run(words: Vec<OsString>) -> ExitCode {
     }
 }
 
-/// Changes the level of the log; set once, when the log begins.
-static SET_LEVEL: OnceLock<Box<dyn Fn(&str) + Send + Sync>> = OnceLock::new();
+/// What changes the level of the log.
+type SetLevel = Box<dyn Fn(&str) + Send + Sync>;
+
+/// Set once, when the log begins.
+static SET_LEVEL: OnceLock<SetLevel> = OnceLock::new();
 
 fn set_level(level: &str) {
     if let Some(set) = SET_LEVEL.get() {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, demultiplex};
 
-type Case = (&'static str, fn(&Client));
+pub(crate) type Case = (&'static str, fn(&Client));
 
 pub(crate) const CASES: [Case; 10] = [
     ("every_supported_version_is_served", versions),

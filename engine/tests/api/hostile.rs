@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::cases::Case;
 use crate::client::Client;
 use crate::random::Random;
 
-pub(crate) const CASES: [(&str, fn(&Client)); 7] = [
+pub(crate) const CASES: [Case; 7] = [
     ("malformed_bodies_are_refused", malformed),
     ("unknown_fields_are_passed_over", unknown),
     ("absurd_values_are_refused", absurd),

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::cases::Case;
 use crate::client::Client;
-
-type Case = (&'static str, fn(&Client));
 
 pub(crate) const CASES: [Case; 8] = [
     ("a_network_is_told_as_it_was_asked_for", told),

@@ -2,9 +2,10 @@
 
 use engine::api::table::{ROUTES, Standing};
 
+use crate::cases::Case;
 use crate::client::Client;
 
-pub(crate) const CASES: [(&str, fn(&Client)); 2] = [
+pub(crate) const CASES: [Case; 2] = [
     ("every_route_is_there", all),
     ("what_is_refused_says_so", refused),
 ];

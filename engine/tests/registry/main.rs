@@ -1,5 +1,7 @@
 //! Registries from both sides: a hostile one against the client, our own against our own and foreign clients.
 
+#![expect(clippy::print_stdout, reason = "a test says why it is skipped")]
+
 mod full;
 mod hostile;
 mod journey;

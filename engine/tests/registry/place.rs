@@ -18,7 +18,7 @@ pub(crate) fn skip(test: &str) -> bool {
     if !root {
         println!("SKIP {test}: layers are unpacked with their owners, which needs root");
         assert!(
-            std::env::var("KERNEL_TESTS").is_ok_and(|value| value == "required") == false,
+            !std::env::var("KERNEL_TESTS").is_ok_and(|value| value == "required"),
             "KERNEL_TESTS=required"
         );
     }
