@@ -28,7 +28,7 @@ pub(super) fn run(
 }
 
 /// How many templates may call one another: more is a circle.
-const DEEPEST: usize = 1000;
+const DEEPEST: usize = 100;
 
 /// What comes after a list of nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +128,7 @@ impl Scope<'_> {
             .get(&call.name)
             .ok_or_else(|| refuse(format!("template {:?} not defined", call.name)))?;
         if self.depth == DEEPEST {
-            return Err(refuse("exceeded maximum template depth (1000)".to_owned()));
+            return Err(refuse("exceeded maximum template depth (100)".to_owned()));
         }
         let ours = std::mem::replace(&mut self.variables, vec![(String::new(), value.clone())]);
         self.depth += 1;

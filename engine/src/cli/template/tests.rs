@@ -186,7 +186,7 @@ fn templates_call_one_another() {
         r#"{{define "T"}}{{template "T"}}{{end}}{{template "T"}}"#,
         Kind::Document,
         "template: :1:25: executing \"\" at <{{template \"T\"}}>: \
-         exceeded maximum template depth (1000)",
+         exceeded maximum template depth (100)",
     );
     refused(
         "{{break}}",

@@ -1,10 +1,10 @@
-//! `docker compose build`, `pull`, `push` and `images`, and the images that `up` needs.
+//! `docker compose pull`, `push` and `images`, and the images that `up` needs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 
 use serde_json::Value;
 
+use super::build::build;
 use super::{PROJECT, docker, scope};
 use crate::cli::commands::image::pull;
 use crate::cli::commands::{Command, Operands};
@@ -15,30 +15,7 @@ use crate::cli::path::Query;
 use crate::cli::{Session, output};
 use crate::compose::body;
 use crate::compose::project::Project;
-use crate::compose::service::{Build, Service};
-
-/// `docker compose build`.
-pub(crate) static BUILD: Command = Command {
-    paths: &["compose build"],
-    about: "Build or rebuild services",
-    synopsis: "[OPTIONS] [SERVICE...]",
-    flags: &[PROJECT, BUILDING],
-    operands: Operands::Any,
-    order: Order::Anywhere,
-    run: |session, matches| Box::pin(build_all(session, matches)),
-};
-
-const BUILDING: &[Flag] = &[
-    Flag::list("build-arg", "Set build-time variables for services"),
-    Flag::switch("no-cache", "Do not use cache when building the image"),
-    Flag::switch(
-        "pull",
-        "Always attempt to pull a newer version of the image",
-    ),
-    Flag::switch("push", "Push service images"),
-    Flag::switch("quiet", "Suppress the build output").short('q'),
-    Flag::switch("with-dependencies", "Also build dependencies"),
-];
+use crate::compose::service::Service;
 
 /// `docker compose pull`.
 pub(crate) static PULL: Command = Command {
@@ -200,188 +177,6 @@ async fn one(
     Ok(found["Id"].as_str().unwrap_or_default().to_owned())
 }
 
-/// Builds the image of one service with `docker build`.
-async fn build(
-    session: &Session,
-    project: &Project,
-    name: &str,
-    service: &Service,
-    extra: &[String],
-) -> Result<(), CliError> {
-    let Some(build) = &service.build else {
-        return Ok(());
-    };
-    let inline = Inline::of(build)?;
-    let mut words = words(project, name, service, build, inline.as_ref())?;
-    words.extend_from_slice(extra);
-    words.push("--".into());
-    words.push(build.context.clone());
-    match docker(session, "image build", &words).await? {
-        0 => Ok(()),
-        code => Err(CliError::Coded {
-            message: format!("failed to build service {name}"),
-            code,
-        }),
-    }
-}
-
-fn words(
-    project: &Project,
-    name: &str,
-    service: &Service,
-    build: &Build,
-    inline: Option<&Inline>,
-) -> Result<Vec<String>, CliError> {
-    if build.privileged == Some(true) {
-        return Err(CliError::Said(format!(
-            "services.{name}.build.privileged is not supported"
-        )));
-    }
-    let mut words = vec!["--tag".to_owned(), body::image(project, name, service)];
-    let mut put = |flag: &str, value: String| words.push(format!("--{flag}={value}"));
-    for tag in &build.tags {
-        put("tag", tag.clone());
-    }
-    match (inline, &build.dockerfile) {
-        (Some(inline), _) => put("file", inline.path()),
-        (None, Some(file)) => {
-            let file = std::path::Path::new(&build.context).join(file);
-            put("file", file.display().to_string());
-        }
-        (None, None) => {}
-    }
-    for (key, value) in &build.args {
-        // A name alone takes the caller's value, as `--build-arg NAME` does.
-        match value.as_ref().or_else(|| project.environment.get(key)) {
-            Some(value) => put("build-arg", format!("{key}={value}")),
-            None => continue,
-        }
-    }
-    for (key, value) in &build.labels {
-        put("label", format!("{key}={}", value.as_deref().unwrap_or("")));
-    }
-    put("label", format!("{}={}", body::PROJECT, project.name));
-    put("label", format!("{}={name}", body::SERVICE));
-    for (key, value) in &build.additional_contexts {
-        put(
-            "build-context",
-            format!("{key}={}", value.as_deref().unwrap_or("")),
-        );
-    }
-    for secret in &build.secrets {
-        let id = secret.target.as_deref().unwrap_or(&secret.source);
-        let material = project.secrets.get(&secret.source).ok_or_else(|| {
-            CliError::Said(format!(
-                "service \"{name}\" refers to undefined build secret {}",
-                secret.source
-            ))
-        })?;
-        match (&material.file, &material.environment) {
-            (Some(file), _) => put("secret", format!("id={id},src={file}")),
-            (None, Some(variable)) => put("secret", format!("id={id},env={variable}")),
-            (None, None) => {}
-        }
-    }
-    for (flag, list) in [
-        ("add-host", &build.extra_hosts),
-        ("cache-from", &build.cache_from),
-        ("cache-to", &build.cache_to),
-        ("platform", &build.platforms),
-    ] {
-        for value in list {
-            put(flag, value.clone());
-        }
-    }
-    for (flag, text) in [("target", &build.target), ("network", &build.network)] {
-        if let Some(text) = text {
-            put(flag, text.clone());
-        }
-    }
-    if let Some(size) = &build.shm_size {
-        let text = size
-            .as_str()
-            .map_or_else(|| size.to_string(), str::to_owned);
-        put("shm-size", text);
-    }
-    for (limit, value) in &build.ulimits {
-        put("ulimit", format!("{limit}={}:{}", value.soft, value.hard));
-    }
-    for (flag, is) in [("no-cache", build.no_cache), ("pull", build.pull)] {
-        if is == Some(true) {
-            put(flag, "true".into());
-        }
-    }
-    Ok(words)
-}
-
-/// A Dockerfile that stands in the Compose file: a temporary file while it is built.
-struct Inline(std::path::PathBuf);
-
-impl Inline {
-    fn of(build: &Build) -> Result<Option<Self>, CliError> {
-        let Some(text) = &build.dockerfile_inline else {
-            return Ok(None);
-        };
-        let path = std::env::temp_dir().join(format!(
-            "compose-dockerfile-{}-{:x}",
-            std::process::id(),
-            text.len()
-        ));
-        let failed = |source| CliError::File {
-            what: "cannot write",
-            path: path.display().to_string(),
-            source,
-        };
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(failed)?;
-        let inline = Self(path.clone());
-        file.write_all(text.as_bytes()).map_err(failed)?;
-        Ok(Some(inline))
-    }
-
-    fn path(&self) -> String {
-        self.0.display().to_string()
-    }
-}
-
-impl Drop for Inline {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_file(&self.0) {
-            output::complain(&format!("cannot remove {}: {error}", self.0.display()));
-        }
-    }
-}
-
-async fn build_all(session: &Session, matches: &Matches) -> Result<u8, CliError> {
-    let project = scope::project(matches, &matches.operands)?;
-    let mut extra = Vec::new();
-    for argument in matches.all("build-arg") {
-        extra.push(format!("--build-arg={argument}"));
-    }
-    for flag in ["no-cache", "pull", "quiet"] {
-        if matches.on(flag) {
-            extra.push(format!("--{flag}"));
-        }
-    }
-    let chosen = chosen(&project, matches, "with-dependencies")?;
-    for name in &chosen {
-        let service = &project.services[name];
-        build(session, &project, name, service, &extra).await?;
-        if matches.on("push") && service.build.is_some() {
-            docker(
-                session,
-                "image push",
-                &[body::image(&project, name, service)],
-            )
-            .await?;
-        }
-    }
-    Ok(0)
-}
-
 async fn pull_all(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let project = scope::project(matches, &matches.operands)?;
     let loudness = match matches.on("quiet") {
@@ -436,7 +231,7 @@ async fn push_all(session: &Session, matches: &Matches) -> Result<u8, CliError> 
     Ok(0)
 }
 
-fn chosen(
+pub(super) fn chosen(
     project: &Project,
     matches: &Matches,
     with_needs: &'static str,

@@ -6,6 +6,7 @@
 
 mod scope;
 
+mod build;
 mod converge;
 mod images;
 mod networks;
@@ -40,7 +41,7 @@ use crate::cli::flags::{Flag, Matches, Order};
 
 /// Every one of them.
 pub(crate) static COMMANDS: &[&Command] = &[
-    &images::BUILD,
+    &build::COMMAND,
     &config::COMMAND,
     &cp::COMMAND,
     &create::COMMAND,
