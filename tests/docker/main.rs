@@ -16,6 +16,7 @@ mod limits;
 mod list;
 mod options;
 mod privileges;
+mod projects;
 mod streams;
 mod system;
 mod volumes;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         files::CASES,
         inspect::CASES,
         privileges::CASES,
+        projects::CASES,
         system::CASES,
         volumes::CASES,
     ]);

@@ -20,7 +20,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Daemon {
     /// Loads all records, finds live shims, ends what is gone, and starts what the policies want.
     pub(crate) async fn recover(self: &Arc<Self>) {
-        let loaded = self.block(|daemon| Ok(daemon.records.load_all()?)).await;
+        let loaded = self
+            .block(|daemon| {
+                daemon.records.clear_unfinished()?;
+                Ok(daemon.records.load_all()?)
+            })
+            .await;
         let records = match loaded {
             Ok(records) => records,
             Err(error) => {

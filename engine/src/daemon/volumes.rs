@@ -75,9 +75,9 @@ impl NewVolume {
 
 impl Volumes {
     pub(crate) fn open(dir: &Path) -> Result<Self, DaemonError> {
-        Ok(Self {
-            records: Records::open(dir)?,
-        })
+        let records = Records::open(dir)?;
+        records.clear_unfinished()?;
+        Ok(Self { records })
     }
 
     fn data(&self, name: &str) -> PathBuf {

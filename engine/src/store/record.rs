@@ -108,7 +108,27 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
         }
     }
 
-    /// Reads all records; damaged ones are returned as errors beside the good ones.
+    /// Removes what a crash left: folders without a record are creations or removals that were cut short, and a
+    /// record without a byte was not meant to survive the end of the power. Only before anybody uses the records.
+    pub fn clear_unfinished(&self) -> Result<(), StoreError> {
+        let entries =
+            fs::read_dir(&self.dir).map_err(|source| StoreError::io("list", &self.dir, source))?;
+        for entry in entries.filter_map(Result::ok) {
+            let Ok(id) = entry.file_name().into_string() else {
+                continue;
+            };
+            let is_unfinished = match fs::metadata(entry.path().join("record.json")) {
+                Ok(record) => record.len() == 0,
+                Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+            };
+            if is_unfinished && let Err(error) = self.remove(&id) {
+                tracing::warn!("{error}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads all records; damaged ones are returned as errors beside the good ones, unfinished ones are passed over.
     pub fn load_all(&self) -> Result<Vec<Loaded<T>>, StoreError> {
         let entries =
             fs::read_dir(&self.dir).map_err(|source| StoreError::io("list", &self.dir, source))?;
@@ -119,19 +139,10 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
             };
             let path = entry.path().join("record.json");
             match fs::read(&path) {
-                // A folder without a record is a creation or a removal that was cut short.
-                Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
-                    if let Err(error) = self.remove(&id) {
-                        tracing::warn!("{error}");
-                    }
-                }
+                // Somebody is making or removing it.
+                Err(source) if source.kind() == std::io::ErrorKind::NotFound => {}
                 Err(source) => all.push(Err(StoreError::io("read", &path, source))),
-                // One that was not meant to survive the end of the power has not.
-                Ok(bytes) if bytes.is_empty() => {
-                    if let Err(error) = self.remove(&id) {
-                        tracing::warn!("{error}");
-                    }
-                }
+                Ok(bytes) if bytes.is_empty() => {}
                 Ok(bytes) => all.push(match serde_json::from_slice(&bytes) {
                     Ok(record) => Ok((id, record)),
                     Err(source) => Err(StoreError::Damaged { path, source }),
@@ -193,6 +204,12 @@ pub(crate) mod tests {
         fs::create_dir(scratch.path().join("half")).unwrap();
         fs::create_dir(scratch.path().join("empty")).unwrap();
         fs::write(scratch.path().join("empty/record.json"), "").unwrap();
+        assert_eq!(records.load_all().unwrap().len(), 1);
+        assert!(
+            scratch.path().join("half").exists(),
+            "whoever lists does not clear what another one is making"
+        );
+        records.clear_unfinished().unwrap();
         assert_eq!(records.load_all().unwrap().len(), 1);
         assert!(!scratch.path().join("half").exists());
         assert!(!scratch.path().join("empty").exists());
