@@ -63,9 +63,13 @@ fn end(container: &Container) -> Result<(), CliError> {
         what: "cannot end the container",
         source,
     };
-    // It may have ended meanwhile.
-    let _ = process::pidfd_send_signal(init.as_fd(), Signal::KILL);
+    // It may have ended meanwhile; or a profile that confines it lets no signal of ours through, and then only the
+    // kernel's own hand reaches it, through the group.
+    let signalled = process::pidfd_send_signal(init.as_fd(), Signal::KILL);
     if let Some(group) = container.group() {
+        if signalled.is_err() {
+            group.kill().map_err(failed)?;
+        }
         group.thaw().or_else(|e| match e.source.kind() {
             std::io::ErrorKind::Unsupported | std::io::ErrorKind::NotFound => Ok(()),
             _ => Err(failed(e)),
@@ -79,6 +83,7 @@ fn end(container: &Container) -> Result<(), CliError> {
             return Ok(());
         }
         if Instant::now() >= end {
+            signalled.map_err(failed)?;
             let words = "the container's process is still there after it was killed";
             return Err(CliError::State(words.to_owned()));
         }
