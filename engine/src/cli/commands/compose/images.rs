@@ -88,6 +88,16 @@ pub(super) struct Policy {
     pub(super) pull: Option<String>,
     /// Whether images are built.
     pub(super) build: Building,
+    /// Where the progress of pulls is shown.
+    pub(super) loudness: pull::Loudness,
+}
+
+/// `--quiet-pull`, where a command has it.
+pub(super) fn loudness(matches: &Matches) -> pull::Loudness {
+    match matches.on("quiet-pull") {
+        true => pull::Loudness::Quiet,
+        false => pull::Loudness::Errors,
+    }
 }
 
 /// Whether images are built.
@@ -146,13 +156,7 @@ async fn one(
     if is_built && always_built {
         build(session, project, name, service, &[]).await?;
     } else if wish == "always" && !is_built {
-        pull::pull(
-            session,
-            image,
-            service.platform.as_deref(),
-            pull::Loudness::Errors,
-        )
-        .await?;
+        pull::pull(session, image, service.platform.as_deref(), policy.loudness).await?;
     }
     let query = Query::new(&["images", image, "json"]);
     let found = match session.client.get(&query).await {
@@ -167,7 +171,7 @@ async fn one(
                 (false, _, "never") => return Err(error),
                 (false, ..) => {
                     let platform = service.platform.as_deref();
-                    pull::pull(session, image, platform, pull::Loudness::Errors).await?;
+                    pull::pull(session, image, platform, policy.loudness).await?;
                 }
             }
             session.client.get(&query).await?

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::converge::{self, Options};
-use super::images::{Building, Policy};
+use super::images::{self, Building, Policy};
 use super::report::Report;
 use super::{PROJECT, docker, networks, scope, volumes};
 use crate::cli::client::Payload;
@@ -89,6 +89,7 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
                 true => Building::Always,
                 false => Building::Missing,
             },
+            loudness: images::loudness(matches),
         },
         report,
     };

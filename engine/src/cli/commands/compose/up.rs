@@ -6,12 +6,13 @@ use futures_util::future::{Either, join_all, select};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::converge::{self, Options};
-use super::images::{Building, Policy};
+use super::images::{self, Building, Policy};
 use super::report::Report;
 use super::scope::{self, Container};
 use super::streams::{self, Marks, Shown};
 use super::{PROJECT, waiting};
 use crate::cli::client::Payload;
+use crate::cli::commands::image::pull;
 use crate::cli::commands::{Command, Operands};
 use crate::cli::error::CliError;
 use crate::cli::flags::{Flag, Matches, Order};
@@ -145,6 +146,7 @@ pub(super) fn options(matches: &Matches, with_needs: bool) -> Result<Options, Cl
                 (_, true) => Building::Never,
                 _ => Building::Missing,
             },
+            loudness: images::loudness(matches),
         },
         report: Report::of(matches),
     })
@@ -371,6 +373,7 @@ async fn scale(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         images: Policy {
             pull: None,
             build: Building::Missing,
+            loudness: pull::Loudness::Errors,
         },
         report: Report::of(matches),
     };
