@@ -57,7 +57,11 @@ enum Role {
     Down,
     /// The packet rules of an engine's networks, explained.
     Network,
-    /// A word that names no role.
+    /// What there is to type.
+    Help,
+    /// Which build this is.
+    Version,
+    /// A word that names no role; empty when there was none.
     Unknown(String),
 }
 
@@ -94,6 +98,8 @@ impl Role {
             Some("machine-init") => Self::MachineInit,
             Some("down") => Self::Down,
             Some("network") => Self::Network,
+            Some("help" | "--help" | "-h") => Self::Help,
+            Some("version" | "--version" | "-V") => Self::Version,
             _ => Self::Unknown(word.to_string_lossy().into_owned()),
         };
         (role, args.collect())
@@ -119,10 +125,9 @@ fn main() -> ExitCode {
         Role::MachineInit => machine::inner::run(),
         Role::Down => machine::helper::down(words),
         Role::Network => tools::network::run(&words),
-        Role::Unknown(word) => {
-            eprintln!("quai: unknown command {word:?}; try `quai local`");
-            ExitCode::from(2)
-        }
+        Role::Help => tools::help::show(),
+        Role::Version => tools::help::version(),
+        Role::Unknown(word) => tools::help::refuse(&word),
     }
 }
 

@@ -2,4 +2,5 @@
 
 pub(crate) mod content;
 pub(crate) mod doctor;
+pub(crate) mod help;
 pub(crate) mod network;
