@@ -69,4 +69,9 @@ pub enum Report {
         /// The first check or question, in dependency order, that is not green.
         headline: Option<String>,
     },
+    /// Where programs of the machine can be reached, first at the opening and then when it changes.
+    Ports {
+        /// TCP ports, in ascending order.
+        ports: Vec<u16>,
+    },
 }

@@ -16,7 +16,7 @@ use crate::check::{Board, STABLE};
 use crate::plan::{Plan, PlanError};
 use crate::probe::engine::Engine;
 use crate::probe::socket::{self, SocketError};
-use crate::probe::{Machine, ProbeError};
+use crate::probe::{Machine, ProbeError, network};
 use crate::protocol::{Opening, Report, Request};
 use crate::round::Round;
 use crate::verdict::Doubt;
@@ -29,6 +29,9 @@ const FAST: Duration = Duration::from_millis(50);
 
 /// How old the engine's answer may become without an event.
 const ENGINE_AGE: Duration = Duration::from_secs(2);
+
+/// How old the list of ports may become.
+const PORTS_AGE: Duration = Duration::from_secs(1);
 
 /// No line is longer.
 const LONGEST_LINE: usize = 1 << 20;
@@ -90,6 +93,7 @@ pub fn run(options: &Options, connection: BorrowedFd<'_>) -> Result<(), WatchErr
         board: Board::new(&plan, &opening.passed, opening.answers),
         bindings: Bindings::default(),
         engine: EngineView::new(&plan, options.engine.clone()),
+        ports: PortsView::default(),
         plan,
         machine,
     };
@@ -99,6 +103,9 @@ pub fn run(options: &Options, connection: BorrowedFd<'_>) -> Result<(), WatchErr
         }
         let started = Instant::now();
         for report in watch.round()? {
+            listener.say(&report)?;
+        }
+        if let Some(report) = watch.ports.look(&watch.machine) {
             listener.say(&report)?;
         }
         watch.wait(&mut listener)?;
@@ -119,6 +126,7 @@ struct Watch {
     bindings: Bindings,
     board: Board,
     engine: EngineView,
+    ports: PortsView,
 }
 
 impl Watch {
@@ -176,6 +184,30 @@ impl Watch {
             }
             Err(error) => eprintln!("watcher: not a request: {error}"),
         }
+    }
+}
+
+/// The ports that were reported last.
+#[derive(Default)]
+struct PortsView {
+    said: Option<Vec<u16>>,
+    at: Option<Instant>,
+}
+
+impl PortsView {
+    /// Looks again when the last look is old; something to say when there is a change.
+    fn look(&mut self, machine: &Machine) -> Option<Report> {
+        if self.at.is_some_and(|at| at.elapsed() < PORTS_AGE) {
+            return None;
+        }
+        self.at = Some(Instant::now());
+        // What cannot be read stays as it was said: a machine that ends is told otherwise.
+        let ports = network::ports(machine).ok()?;
+        if self.said.as_ref() == Some(&ports) {
+            return None;
+        }
+        self.said = Some(ports.clone());
+        Some(Report::Ports { ports })
     }
 }
 

@@ -9,6 +9,7 @@ use crate::course::Course;
 use crate::course::source::Source;
 use crate::machine::pool::Pool;
 use crate::progress::Progress;
+use crate::published::Published;
 use crate::session::watches::Watches;
 
 /// What every route may use.
@@ -25,6 +26,8 @@ pub(crate) struct App {
     pub(crate) pool: Arc<Pool>,
     /// What watchers say, one connection per machine.
     pub(crate) watches: Arc<Watches>,
+    /// The pages that machines publish.
+    pub(crate) published: Published,
     /// Capabilities this host lacks, with the reason, by the name exercises use in `requires`.
     pub(crate) lacks: Vec<Lack>,
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::machine::spec::Network;
+use crate::published::address::Domain;
 use crate::session::origin::AllowedHosts;
 
 /// What `quai local` was asked.
@@ -21,6 +22,8 @@ pub(crate) struct Config {
     pub(crate) network: Network,
     /// Names under which the server may be asked.
     pub(crate) hosts: AllowedHosts,
+    /// Below which name the pages are that machines publish.
+    pub(crate) published: Domain,
 }
 
 /// What happens to the learner's browser at the start.
@@ -47,6 +50,9 @@ pub(crate) enum UsageError {
     /// Neither open nor closed.
     #[error("{0} is neither open nor closed")]
     Network(String),
+    /// A domain that is none.
+    #[error("{0} is not a domain name")]
+    Domain(String),
     /// `--help`.
     #[error("help was asked")]
     Help,
@@ -67,6 +73,7 @@ impl Config {
             browser: Browser::Open,
             network: Network::Closed,
             hosts: AllowedHosts::loopback(),
+            published: Domain::localhost(),
         };
         let mut words = words.iter();
         while let Some(word) = words.next() {
@@ -86,6 +93,7 @@ impl Config {
                 "--data" => config.data = PathBuf::from(value()?),
                 "--content" => config.content = Some(PathBuf::from(value()?)),
                 "--network" => config.network = network(&value()?)?,
+                "--published-domain" => config.published = domain(&value()?)?,
                 "--no-open" => config.browser = Browser::Leave,
                 "--help" | "-h" => return Err(UsageError::Help),
                 _ => return Err(UsageError::Unknown(option.to_owned())),
@@ -140,6 +148,11 @@ fn network(value: &OsString) -> Result<Network, UsageError> {
     }
 }
 
+fn domain(value: &OsString) -> Result<Domain, UsageError> {
+    let text = value.to_string_lossy();
+    Domain::parse(&text).map_err(|_| UsageError::Domain(text.into_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +180,15 @@ mod tests {
         assert_eq!(parse("--network=closed").unwrap().network, Network::Closed);
         let wrong = UsageError::Network("on".into());
         assert_eq!(parse("--network on").unwrap_err(), wrong);
+    }
+
+    #[test]
+    fn pages_of_machines_are_below_a_name() {
+        assert_eq!(parse("").unwrap().published, Domain::localhost());
+        let ours = parse("--published-domain tp.example").unwrap().published;
+        assert_eq!(Some(ours), Domain::parse("tp.example").ok());
+        let wrong = UsageError::Domain("127.0.0.1".into());
+        assert_eq!(parse("--published-domain=127.0.0.1").unwrap_err(), wrong);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crate::machine::helper::{HelperSocket, spawn_and_drop};
 use crate::machine::pool::{Capacity, Launcher, Pool};
 use crate::machine::spec::Limits;
 use crate::progress::Progress;
+use crate::published::Published;
 use crate::router::router;
 use crate::session::watches::Watches;
 use crate::tools::doctor::{self, Level};
@@ -78,6 +79,7 @@ fn refuse_usage(error: &UsageError) -> ExitCode {
         UsageError::NoValue(word) => ("no-value", word.as_str()),
         UsageError::Port(word) => ("port", word.as_str()),
         UsageError::Network(word) => ("network", word.as_str()),
+        UsageError::Domain(word) => ("domain", word.as_str()),
         UsageError::Help => ("more", ""),
     };
     let sentence = say(&format!("local.usage-error.{key}"), &[("word", word)]);
@@ -209,6 +211,7 @@ fn build(config: Config, launcher: Arc<dyn Launcher>, lacks: Vec<Lack>) -> Resul
     let sockets = config.data.join("run");
     let pool = Arc::new(Pool::new(launcher, sockets, Capacity::of_this_host()));
     let watches = Arc::new(Watches::new(Arc::clone(&pool), progress.clone()));
+    let published = Published::below(config.published.clone());
     Ok(Arc::new(App {
         config,
         source,
@@ -216,6 +219,7 @@ fn build(config: Config, launcher: Arc<dyn Launcher>, lacks: Vec<Lack>) -> Resul
         progress,
         pool,
         watches,
+        published,
         lacks,
     }))
 }

@@ -12,6 +12,7 @@ mod error;
 mod local;
 mod machine;
 mod progress;
+mod published;
 mod registry_role;
 mod router;
 mod routes;

@@ -1,8 +1,12 @@
 //! `quai local` as a browser sees it, as another site's page would attack it, and as its owner mistreats it.
 
+mod bare;
+mod by_hand;
+mod containers;
 mod forgeries;
 mod machines;
 mod mistreatment;
+mod published;
 mod refusals;
 mod robustness;
 mod uplink;

@@ -1,6 +1,7 @@
 // The cases, in the order in which a learner would meet them. They share one browser and one
 // server: what one leaves, the next finds.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { Terminal } from "./terminal.mjs";
 
 const EXERCISE = "/tp/prise-en-main/mon-premier-conteneur";
@@ -300,6 +301,105 @@ async function a_reset_gives_a_new_machine_in_the_same_page(world) {
   assert.notEqual(await terminal.run("ls /root/trace"), 0, "the file is gone");
 }
 
+async function a_published_server_opens_on_its_own_origin(world) {
+  const { page, terminal, context, server } = await exercise(world);
+  await terminal.run("clear; mkdir -p /srv/www; echo '<h1>Servi par un conteneur</h1>' >/srv/www/index.html");
+  const link = page.locator('#published a[data-port="8000"]');
+  assert.equal(await link.count(), 0);
+  await terminal.run("docker run -d --name web -p 8000:80 -v /srv/www:/www busybox httpd -f -h /www");
+  await link.waitFor({ timeout: 10_000 });
+  const tab = await follow(context, link);
+  await tab.getByRole("heading", { name: "Servi par un conteneur" }).waitFor();
+  const { host } = new URL(tab.url());
+  assert.match(host, new RegExp(`^m-[0-9a-f]{12}-8000\\.localhost:${server.port}$`));
+  if (world.capture) {
+    await page.screenshot({ path: world.capture.replace(/\.png$/, "-ouvrir.png") });
+    await tab.screenshot({ path: world.capture.replace(/\.png$/, "-publie.png") });
+  }
+
+  // The page of a learner's container has nothing of the platform: no cookie, no window, no answer.
+  assert.deepEqual(await tab.evaluate(attack, { platform: server.url, tp: EXERCISE }), {
+    cookie: "",
+    opener: null,
+    read: "refused",
+    reset: "refused",
+    socket: "refused",
+  });
+  // Whoever has the address alone is told, in French, where it is opened.
+  await context.clearCookies({ domain: host.split(":")[0] });
+  await tab.reload();
+  await tab.getByText("s’ouvre depuis la page du TP").waitFor();
+  await tab.close();
+
+  const again = await follow(context, link);
+  await again.getByRole("heading", { name: "Servi par un conteneur" }).waitFor();
+  await terminal.run("clear; docker rm -f web");
+  await link.waitFor({ state: "detached", timeout: 10_000 });
+  await again.reload();
+  await again.getByText("Rien n’écoute sur le port 8000").waitFor();
+  if (world.capture) await again.screenshot({ path: world.capture.replace(/\.png$/, "-absent.png") });
+  await again.close();
+}
+
+async function a_published_websocket_answers(world) {
+  const { page, terminal, context } = await exercise(world);
+  const program = readFileSync(new URL("../platform/echo.pl", import.meta.url)).toString("base64");
+  await terminal.run(`clear; echo ${program} | base64 -d >/root/echo.pl`);
+  await terminal.run("clear; setsid -f perl /root/echo.pl 9001 </dev/null >/dev/null 2>&1");
+  const link = page.locator('#published a[data-port="9001"]');
+  await link.waitFor({ timeout: 10_000 });
+  const tab = await follow(context, link);
+  const answer = await tab.evaluate(
+    () =>
+      new Promise((resolve, reject) => {
+        const socket = new WebSocket(`ws://${location.host}/`);
+        socket.onopen = () => socket.send("bonjour");
+        socket.onmessage = (event) => resolve(event.data);
+        socket.onerror = () => reject(new Error("no websocket"));
+      }),
+  );
+  assert.equal(answer, "bonjour");
+  await tab.close();
+  await terminal.run("clear; pkill -f /root/echo.pl");
+  await link.waitFor({ state: "detached", timeout: 10_000 });
+}
+
+/** The tab that a link opens, loaded. */
+async function follow(context, link) {
+  const [tab] = await Promise.all([context.waitForEvent("page"), link.click()]);
+  await tab.waitForLoadState();
+  return tab;
+}
+
+/** What a learner's page tries against the platform; runs in that page. */
+async function attack({ platform, tp }) {
+  const tried = async (work) => {
+    try {
+      return await work();
+    } catch {
+      return "refused";
+    }
+  };
+  const credentials = "include";
+  return {
+    cookie: document.cookie,
+    opener: window.opener,
+    read: await tried(async () => (await fetch(platform + tp, { credentials })).status),
+    reset: await tried(async () => {
+      const answer = await fetch(`${platform}${tp}/recommencer`, { method: "POST", credentials });
+      return answer.status;
+    }),
+    socket: await tried(
+      () =>
+        new Promise((resolve, reject) => {
+          const socket = new WebSocket(`${platform.replace("http", "ws")}${tp}/terminal/1`);
+          socket.onopen = () => resolve("open");
+          socket.onerror = reject;
+        }),
+    ),
+  };
+}
+
 async function no_script_failed_and_no_policy_was_broken(world) {
   await exercise(world);
   assert.deepEqual(world.faults, []);
@@ -322,5 +422,7 @@ export const cases = [
   a_shell_out_of_memory_is_followed_by_another,
   a_machine_that_is_switched_off_comes_back_in_the_same_page,
   a_reset_gives_a_new_machine_in_the_same_page,
+  a_published_server_opens_on_its_own_origin,
+  a_published_websocket_answers,
   no_script_failed_and_no_policy_was_broken,
 ];

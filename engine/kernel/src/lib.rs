@@ -33,6 +33,7 @@ pub mod rights;
 pub mod seccomp;
 pub mod signal;
 pub mod socket_path;
+pub mod tcp;
 pub mod termios;
 pub mod tree;
 pub mod visit;

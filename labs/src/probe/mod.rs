@@ -1,8 +1,8 @@
 //! Reads facts: one file per kind of object, nothing decided, nothing written.
 //!
 //! `machine` is the inner stage as it is seen from the outer one, with the list of the learner's
-//! processes; `process`, `namespace`, `mount`, `file` and `ipc` read one process; `engine` asks
-//! the machine's engine through `socket`. Texts that learners choose are bounded by `bounds`
+//! processes; `process`, `namespace`, `mount`, `file` and `ipc` read one process, `network` the
+//! machine's listeners; `engine` asks the machine's engine through `socket`. Texts that learners choose are bounded by `bounds`
 //! before they become values.
 
 mod bounds;
@@ -12,6 +12,7 @@ mod ipc;
 mod machine;
 mod mount;
 mod namespace;
+pub(crate) mod network;
 mod process;
 pub mod socket;
 

@@ -6,6 +6,7 @@
 
 mod checks;
 mod pages;
+mod passes;
 mod schema;
 mod sessions;
 

@@ -49,6 +49,14 @@ const MIGRATIONS: &[&str] = &[
         given TEXT NOT NULL,
         PRIMARY KEY (learner, exercise, question)
     ) STRICT;",
+    // 2
+    "CREATE TABLE pass (
+        token BLOB PRIMARY KEY,
+        session BLOB NOT NULL REFERENCES session(token) ON DELETE CASCADE,
+        machine TEXT NOT NULL,
+        port INTEGER NOT NULL,
+        created TEXT NOT NULL
+    ) STRICT;",
 ];
 
 /// Settings, integrity, migrations.

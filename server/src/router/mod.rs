@@ -12,7 +12,8 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::app::Shared;
 use crate::error::Failure;
-use crate::routes::{assets, checks, machine, pages, terminal};
+use crate::published;
+use crate::routes::{assets, checks, machine, opening, pages, terminal};
 use crate::session::cookie::Token;
 use crate::session::{learner, origin};
 
@@ -41,6 +42,7 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/tp/{module}/{tp}", get(pages::exercise))
         .route("/tp/{module}/{tp}/assets/{*file}", get(assets::of_exercise))
         .route("/tp/{module}/{tp}/recommencer", post(machine::reset))
+        .route("/tp/{module}/{tp}/ouvrir/{port}", get(opening::port))
         .route("/assets/{*file}", get(assets::built))
         .fallback(async || Failure::NotFound)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -57,6 +59,8 @@ pub(crate) fn router(app: Shared) -> Router {
         .layer(from_fn_with_state(app.clone(), learner::attach))
         .layer(from_fn_with_state(app.clone(), origin::guard))
         .layer(from_fn(headers))
+        // Before all of the above: what machines publish is another origin, and nothing of ours.
+        .layer(from_fn_with_state(app.clone(), published::dispatch))
         .with_state(app)
 }
 

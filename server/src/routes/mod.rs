@@ -3,6 +3,7 @@
 pub(crate) mod assets;
 pub(crate) mod checks;
 pub(crate) mod machine;
+pub(crate) mod opening;
 pub(crate) mod pages;
 pub(crate) mod terminal;
 pub(crate) mod verdicts;

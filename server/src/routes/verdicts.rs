@@ -39,6 +39,11 @@ pub(crate) enum PageMessage {
         /// Why and what to do, when it failed.
         why: Option<String>,
     },
+    /// Where programs of the machine can be reached.
+    Ports {
+        /// TCP ports, in ascending order.
+        ports: Vec<u16>,
+    },
     /// Everything said before is void.
     Reset,
 }
@@ -62,7 +67,8 @@ pub(crate) fn messages(snapshot: &Snapshot) -> Vec<PageMessage> {
     let machine = snapshot.machine.iter().map(machine);
     let reports = snapshot.reports.values().map(report);
     let round = snapshot.round.iter().map(report);
-    machine.chain(reports).chain(round).collect()
+    let ports = snapshot.ports.iter().map(report);
+    machine.chain(reports).chain(round).chain(ports).collect()
 }
 
 /// One change.
@@ -93,6 +99,9 @@ fn report(report: &Report) -> PageMessage {
         Report::Round { solved, headline } => PageMessage::Round {
             solved: *solved,
             headline: headline.clone(),
+        },
+        Report::Ports { ports } => PageMessage::Ports {
+            ports: ports.clone(),
         },
     }
 }

@@ -12,7 +12,7 @@ const LENGTH: usize = 32;
 pub(crate) struct Token(String);
 
 /// What the database keeps of a token: reading the database gives nobody a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct TokenHash(pub(crate) [u8; 32]);
 
 impl Token {
@@ -27,17 +27,27 @@ impl Token {
 
     /// Reads the token a browser sent, if there is exactly one well-formed.
     pub(crate) fn read(headers: &HeaderMap) -> Option<Self> {
+        Self::read_named(NAME, headers)
+    }
+
+    /// The same for a cookie of another name.
+    pub(crate) fn read_named(name: &str, headers: &HeaderMap) -> Option<Self> {
         let mut found = headers
             .get_all(header::COOKIE)
             .iter()
             .filter_map(|line| line.to_str().ok())
             .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().strip_prefix(NAME)?.strip_prefix('='));
+            .filter_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='));
         let (value, None) = (found.next()?, found.next()) else {
             return None;
         };
-        let well_formed = value.len() == LENGTH && value.bytes().all(|b| b.is_ascii_hexdigit());
-        well_formed.then(|| Self(value.to_owned()))
+        Self::parse(value)
+    }
+
+    /// Reads a token's digits.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let well_formed = text.len() == LENGTH && text.bytes().all(|b| b.is_ascii_hexdigit());
+        well_formed.then(|| Self(text.to_owned()))
     }
 
     /// Its digits.

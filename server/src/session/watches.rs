@@ -47,6 +47,8 @@ pub(crate) struct Snapshot {
     pub(crate) reports: BTreeMap<String, Report>,
     /// The last round.
     pub(crate) round: Option<Report>,
+    /// Where the machine's programs can be reached.
+    pub(crate) ports: Option<Report>,
     /// Where the machine stands.
     pub(crate) machine: Option<MachineState>,
 }
@@ -208,10 +210,17 @@ impl Watch {
                 known.reports.insert(id.clone(), report.clone());
             }
             News::Report(report @ Report::Round { .. }) => known.round = Some(report.clone()),
-            News::Machine(state) => known.machine = Some(state.clone()),
+            News::Report(report @ Report::Ports { .. }) => known.ports = Some(report.clone()),
+            News::Machine(state) => {
+                if *state != MachineState::Ready {
+                    known.ports = None;
+                }
+                known.machine = Some(state.clone());
+            }
             News::Reset => {
                 known.reports.clear();
                 known.round = None;
+                known.ports = None;
             }
         }
         // Nobody listening is not an error.

@@ -224,7 +224,7 @@ impl Task {
                 }
             }
             Report::Round { solved: true, .. } => progress.solved(learner, exercise).await?,
-            Report::Round { .. } => {}
+            Report::Round { .. } | Report::Ports { .. } => {}
         }
         self.watch.tell(News::Report(report));
         Ok(())

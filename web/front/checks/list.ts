@@ -44,7 +44,7 @@ export class List {
     }
   }
 
-  take(message: Exclude<Message, { kind: "machine" }>): void {
+  take(message: Exclude<Message, { kind: "machine" | "ports" }>): void {
     if (message.kind === "item") this.#item(message);
     else if (message.kind === "round") this.#round(message);
     else this.#reset();

@@ -6,7 +6,8 @@ export type ItemState = "pass" | "fail" | "pending" | "undetermined";
 export type Item = { kind: "item"; id: string; state: ItemState; why: Why[] };
 export type Round = { kind: "round"; solved: boolean; headline: string | null };
 export type Machine = { kind: "machine"; state: string; text: string; why: string | null };
-export type Message = Item | Round | Machine | { kind: "reset" };
+export type Ports = { kind: "ports"; ports: number[] };
+export type Message = Item | Round | Machine | Ports | { kind: "reset" };
 export type Wish = { verify: true } | { answer: { id: string; value: string } };
 
 const FIRST_DELAY = 500;

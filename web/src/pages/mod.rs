@@ -9,6 +9,7 @@ pub mod frame;
 pub mod home;
 pub mod lesson;
 pub mod module;
+pub mod published;
 
 pub use askama::{Error as RenderError, Template};
 pub use exercise::ExercisePage;
@@ -17,3 +18,4 @@ pub use frame::{Assets, Crumb, Frame, Link};
 pub use home::HomePage;
 pub use lesson::LessonPage;
 pub use module::ModulePage;
+pub use published::PublishedPage;

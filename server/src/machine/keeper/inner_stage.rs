@@ -1,6 +1,7 @@
 //! The inner stage as the keeper holds it: its PID 1, the channel to it, and its docker socket.
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
@@ -10,6 +11,7 @@ use kernel::fs::Access;
 use kernel::namespace::{self, IdMap, Namespaces};
 use kernel::process::{self, Child, Forked, Parent, Patience, Program, Signal};
 use kernel::signal;
+use kernel::tcp;
 use web::messages::say;
 
 use super::household::{NoShell, Shell};
@@ -143,6 +145,15 @@ impl InnerStage {
             output,
             exit,
         })
+    }
+
+    /// Begins a connection to a port of the machine, from its own network.
+    pub(super) fn connect(&self, address: SocketAddr) -> Result<OwnedFd, SysError> {
+        let own = namespace::open_own("net")?;
+        namespace::setns(self.network.as_fd(), Namespaces::NETWORK)?;
+        let begun = tcp::begin_connect(address);
+        namespace::setns(own.as_fd(), Namespaces::NETWORK)?;
+        begun
     }
 
     /// Ends every process of the stage.

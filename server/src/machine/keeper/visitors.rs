@@ -1,7 +1,9 @@
-//! Connections that are not terminals: `watch`, `run`, `status`.
+//! Connections that are not terminals: `watch`, `run`, `port`, `status`.
 
 use std::ffi::CString;
 use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -11,6 +13,7 @@ use kernel::fs::Access;
 use kernel::namespace::Namespaces;
 use kernel::poll::{self, Interest};
 use kernel::process::{self, Forked, Parent, Program};
+use kernel::rights;
 use kernel::signal;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -32,6 +35,7 @@ pub(super) fn receive(
         Some("status") => status(inner, engine, &mut stream),
         Some("watch") => watch(inner, &stream, opening, &early),
         Some("run") => run(inner, &stream, opening),
+        Some("port") => port(inner, &stream, opening),
         _ => Err("the first line opens nothing that this keeper knows".into()),
     };
     if let Err(why) = served {
@@ -81,6 +85,48 @@ fn watch(
         ];
         process::execute_with(Program::Open(executable.as_fd()), &argv, &[], &plan)
     })
+}
+
+/// `{"open":"port","port":8000,"family":"v4"}`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Port {
+    #[serde(rename = "open")]
+    _open: String,
+    port: NonZeroU16,
+    family: Family,
+}
+
+/// Which loopback address is meant.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Family {
+    V4,
+    V6,
+}
+
+/// Begins a connection inside the machine and gives it away: `{"connecting":true}` with its
+/// descriptor, or `{"refused":errno}`. Nothing waits here, and nothing but loopback can be named.
+fn port(inner: &InnerStage, stream: &UnixStream, opening: &Value) -> Result<(), String> {
+    let wanted: Port = serde_json::from_value(opening.clone()).map_err(|e| e.to_string())?;
+    let address: IpAddr = match wanted.family {
+        Family::V4 => Ipv4Addr::LOCALHOST.into(),
+        Family::V6 => Ipv6Addr::LOCALHOST.into(),
+    };
+    let begun = inner.connect(SocketAddr::new(address, wanted.port.get()));
+    let sent = match &begun {
+        Ok(socket) => {
+            let line = json!({ "connecting": true }).to_string() + "\n";
+            rights::send(stream.as_fd(), line.as_bytes(), &[socket.as_fd()])
+        }
+        Err(error) => {
+            let errno = error.source.raw_os_error().unwrap_or(0);
+            let line = json!({ "refused": errno }).to_string() + "\n";
+            rights::send(stream.as_fd(), line.as_bytes(), &[])
+        }
+    };
+    // Whoever asked may have gone.
+    sent.map(drop).or(Ok(()))
 }
 
 /// `{"open":"run","argv":[…],"stdin":"…"}`.

@@ -149,6 +149,12 @@ impl Pool {
         Ok(lease)
     }
 
+    /// Holds a machine that lives, without starting one that does not.
+    pub(crate) fn hold_live(self: &Arc<Self>, id: &MachineId) -> Option<Lease> {
+        let known = self.lock().contains_key(id);
+        (known && self.state(id) == MachineState::Ready).then(|| self.hold(id.clone()))
+    }
+
     /// Brings the learner's machine back to its first state.
     pub(crate) async fn reset(
         self: &Arc<Self>,

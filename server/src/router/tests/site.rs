@@ -19,6 +19,8 @@ use crate::machine::identity::MachineId;
 use crate::machine::pool::{Answer, Capacity, Launcher, Pool};
 use crate::machine::spec::Network;
 use crate::progress::Progress;
+use crate::published::Published;
+use crate::published::address::Domain;
 use crate::session::origin::AllowedHosts;
 use crate::session::watches::Watches;
 
@@ -124,6 +126,7 @@ impl Site {
             watches: Arc::new(Watches::new(Arc::clone(&pool), progress.clone())),
             progress,
             pool,
+            published: Published::below(Domain::localhost()),
             lacks,
         });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -260,5 +263,6 @@ fn config(folder: &Path) -> Config {
         browser: Browser::Leave,
         network: Network::Closed,
         hosts: AllowedHosts::loopback(),
+        published: Domain::localhost(),
     }
 }

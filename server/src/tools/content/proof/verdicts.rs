@@ -88,6 +88,7 @@ fn listen(reader: BufReader<UnixStream>, into: &Mutex<Said>) {
                 said.solved |= solved;
                 said.rounds += 1;
             }
+            Ok(Report::Ports { .. }) => {}
             Err(_) => said.errors.push(line.chars().take(400).collect()),
         }
     }

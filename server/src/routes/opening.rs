@@ -1,0 +1,48 @@
+//! « Ouvrir »: from an exercise's page to what the learner's machine publishes.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+
+use crate::app::Shared;
+use crate::error::Failure;
+use crate::machine::identity::MachineId;
+use crate::published::{self, address::Address, pass};
+use crate::session::Learner;
+use crate::session::cookie::Token;
+
+/// `GET /tp/{module}/{tp}/ouvrir/{port}`: leads to the port's own origin, with a ticket for it.
+pub(crate) async fn port(
+    State(app): State<Shared>,
+    Learner(learner): Learner,
+    Path((module, tp, port)): Path<(String, String, u16)>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let tp = app.course.tp(&module, &tp).ok_or(Failure::NotFound)?;
+    // A session that this very request opens has asked for nothing yet, nor has another site.
+    let session = Token::read(&headers).ok_or(Failure::NoSession)?;
+    let site = headers.get("sec-fetch-site");
+    if port == 0 || site.is_some_and(|site| site != "same-origin") {
+        return Err(Failure::NoSession);
+    }
+    let address = Address {
+        machine: MachineId::of(&learner, &tp.exercise),
+        port,
+    };
+    let host = app.published.domain.host(&address);
+    // The port that the browser knows: a tunnel may lead here from another one.
+    let asked = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let port = asked
+        .and_then(|host| host.rsplit_once(':'))
+        .filter(|(_, port)| port.parse::<u16>().is_ok())
+        .map_or(String::new(), |(_, port)| format!(":{port}"));
+    let ticket = app
+        .published
+        .tickets
+        .draw(session.hash(), address)
+        .map_err(Failure::Random)?;
+    let origin = format!("http://{host}{port}");
+    Ok(published::redirect(&pass::entrance(&origin, ticket)))
+}
