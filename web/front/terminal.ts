@@ -10,7 +10,8 @@ import { Tabs } from "./terminal/tabs";
 const place = document.getElementById("terminals");
 const page = document.querySelector<HTMLElement>("[data-exercise]");
 if (place && page) {
-  const tabs = new Tabs(place, page.dataset["exercise"] ?? "");
+  const hosts = (page.dataset["hosts"] ?? "").split(" ").filter((host) => host !== "");
+  const tabs = new Tabs(place, page.dataset["exercise"] ?? "", hosts);
   void tabs.start();
   commands(page, (command) => tabs.run(command));
   const splitter = document.getElementById("splitter");

@@ -34,6 +34,7 @@ pub fn lint(source: &Source, course: &Course<'_>) -> Vec<Problem> {
         problems: Vec::new(),
     };
     lint.ids(course.exercises);
+    lint.hosts();
     lint.scripts(course.has_script);
     lint.french();
     match names(&source.exercise) {
@@ -113,6 +114,35 @@ impl Lint<'_> {
         }
         if exercise.counterexamples.is_empty() {
             self.malformed("counterexamples", "[]");
+        }
+    }
+
+    /// One machine or two; a check needs what is read on its own machine.
+    fn hosts(&mut self) {
+        let exercise = &self.source.exercise;
+        let hosts = &exercise.machine.hosts;
+        let distinct: BTreeSet<_> = hosts.iter().collect();
+        if ![0, 2].contains(&hosts.len()) || distinct.len() != hosts.len() {
+            self.malformed("hosts", &format!("[{}]", hosts.join(", ")));
+        }
+        for host in hosts.iter().filter(|host| !is_slug(host)) {
+            self.malformed("hosts", host);
+        }
+        let checks = exercise.checks.iter().map(|c| (&c.id, &c.host, &c.needs));
+        let questions = exercise.ask.iter().map(|q| (&q.id, &q.host, &q.needs));
+        let items: Vec<_> = checks.chain(questions).collect();
+        let place = |host: &'_ Option<String>| host.clone().or_else(|| hosts.first().cloned());
+        for (_, host, needs) in &items {
+            if let Some(host) = host {
+                self.known("host", host, hosts.iter().map(String::as_str));
+            }
+            let here = items
+                .iter()
+                .filter(|(_, other, _)| place(other) == place(host));
+            let here: Vec<&str> = here.map(|(id, _, _)| id.as_str()).collect();
+            for id in needs.iter() {
+                self.known("needs", id, here.iter().copied());
+            }
         }
     }
 

@@ -61,12 +61,20 @@ pub struct Exercise {
 pub struct Machine {
     /// Name of its image, without the `quai/` in front.
     pub image: String,
+    /// Names of two machines on one private link; without them there is one machine alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// Which of `hosts` an exercise is about, from 1; 0 for the whole.
+    #[serde(skip)]
+    pub place: u8,
 }
 
 impl Default for Machine {
     fn default() -> Self {
         Self {
             image: "machine".into(),
+            hosts: Vec::new(),
+            place: 0,
         }
     }
 }
@@ -121,6 +129,9 @@ pub struct Check {
     pub id: String,
     /// French sentence.
     pub text: String,
+    /// The machine whose facts are read, one of `machine.hosts`; the first unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// Whether it must be true now or have been true once.
     #[serde(default)]
     pub mode: Mode,
@@ -157,6 +168,9 @@ pub struct Question {
     pub id: String,
     /// French question.
     pub text: String,
+    /// The machine whose facts are read, one of `machine.hosts`; the first unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// What kind of answer is expected.
     #[serde(rename = "type")]
     pub kind: AnswerKind,

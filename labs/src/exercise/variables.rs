@@ -10,7 +10,7 @@ use super::schema::{Exercise, Variable};
 /// Chooses the values of an exercise's variables: always the same for one seed and one exercise.
 pub fn choose(exercise: &Exercise, seed: &[u8]) -> BTreeMap<String, Value> {
     let value = |(name, variable): (&String, &Variable)| {
-        let number = number(seed, &exercise.id, name);
+        let number = number(seed, exercise.whole_id(), name);
         let value = match variable {
             Variable::Pick(values) => values.get(index(number, values.len()))?.clone(),
             Variable::Range(low, high) => {

@@ -16,6 +16,8 @@ use super::markdown::{self, Rendered};
 pub(crate) struct Tp {
     /// What must become true.
     pub(crate) exercise: Exercise,
+    /// The same for each of its machines, in order; itself when there is one.
+    pub(crate) parts: Vec<Exercise>,
     /// The statement, with a mark in place of each variable.
     pub(crate) statement: Rendered,
     /// Hints, rendered likewise, in the exercise's order.
@@ -50,10 +52,16 @@ impl Tp {
         let hints = exercise.hints.iter().map(|hint| marked(&hint.md).html);
         let hints = hints.collect();
         Ok(Self {
+            parts: exercise.parts(),
             exercise,
             statement,
             hints,
         })
+    }
+
+    /// What happens on one of its machines: the one of this name, or the only one.
+    pub(crate) fn part(&self, host: Option<&str>) -> Option<&Exercise> {
+        self.parts.iter().find(|part| part.host() == host)
     }
 
     /// The exercise as `learner` reads it.

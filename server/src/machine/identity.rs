@@ -33,14 +33,24 @@ impl From<MachineId> for String {
 }
 
 impl MachineId {
-    /// The machine of a learner for an exercise.
+    /// The machine of a learner for an exercise, or for a part of one.
     pub(crate) fn of(learner: &LearnerId, exercise: &Exercise) -> Self {
-        let digest = Sha256::digest(format!("{}/{}", learner.as_str(), exercise.id));
+        let digest = Sha256::digest(format!("{}/{}", learner.as_str(), exercise.whole_id()));
         let hex: String = digest[..6]
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        Self(format!("m-{hex}"))
+        match exercise.machine.place {
+            0 => Self(format!("m-{hex}")),
+            place => Self(format!("m-{hex}")).at_place(place),
+        }
+    }
+
+    /// The machine of the same learner and exercise at a place from 1 to 15: alike but for the last
+    /// digit, so that whoever knows one knows the other.
+    pub(crate) fn at_place(&self, place: u8) -> Self {
+        let common = &self.0[..self.0.len() - 1];
+        Self(format!("{common}{:x}", place & 0xf))
     }
 
     /// Reads an id that the helper or a folder names.
@@ -60,6 +70,14 @@ impl fmt::Display for MachineId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn machines_of_one_exercise_know_each_other() {
+        let one = MachineId::parse("m-0123456789a1").unwrap();
+        let two = one.at_place(2);
+        assert_eq!(two.to_string(), "m-0123456789a2");
+        assert_eq!(two.at_place(1), one);
+    }
 
     #[test]
     fn only_our_own_form_is_read() {

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::cable::Cable;
 use super::identity::MachineId;
 use super::spec::Limits;
 use super::uplink::Uplink;
@@ -57,6 +58,8 @@ pub(crate) struct Build {
     pub(crate) limits: Limits,
     /// Its way out: `eth0` waits in the network of the outer stage.
     pub(crate) uplink: Option<Uplink>,
+    /// Its end of the link to the exercise's other machine, which comes and goes with that machine.
+    pub(crate) cable: Option<Cable>,
 }
 
 /// What the stage says.

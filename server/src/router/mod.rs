@@ -43,6 +43,10 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/tp/{module}/{tp}/assets/{*file}", get(assets::of_exercise))
         .route("/tp/{module}/{tp}/recommencer", post(machine::reset))
         .route("/tp/{module}/{tp}/ouvrir/{port}", get(opening::port))
+        .route(
+            "/tp/{module}/{tp}/hote/{host}/ouvrir/{port}",
+            get(opening::port),
+        )
         .route("/assets/{*file}", get(assets::built))
         .fallback(async || Failure::NotFound)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -53,7 +57,13 @@ pub(crate) fn router(app: Shared) -> Router {
     // Sockets live as long as their page.
     let sockets = Router::new()
         .route("/tp/{module}/{tp}/checks", get(checks::socket))
-        .route("/tp/{module}/{tp}/terminal/{name}", get(terminal::socket));
+        .route("/tp/{module}/{tp}/terminal/{name}", get(terminal::socket))
+        // The same for each machine of an exercise that has two.
+        .route("/tp/{module}/{tp}/hote/{host}/checks", get(checks::socket))
+        .route(
+            "/tp/{module}/{tp}/hote/{host}/terminal/{name}",
+            get(terminal::socket),
+        );
     pages
         .merge(sockets)
         .layer(from_fn_with_state(app.clone(), learner::attach))

@@ -7,6 +7,7 @@ use labs::protocol::Request;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::seat::Seat;
 use super::verdicts::{self, PageMessage};
 use crate::app::Shared;
 use crate::error::{Failure, chain};
@@ -20,15 +21,10 @@ const MESSAGE_LIMIT: usize = 4 * 1024;
 pub(crate) async fn socket(
     State(app): State<Shared>,
     Learner(learner): Learner,
-    Path((module, tp)): Path<(String, String)>,
+    Path(seat): Path<Seat>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Failure> {
-    let exercise = &app
-        .course
-        .tp(&module, &tp)
-        .ok_or(Failure::NotFound)?
-        .exercise;
-    let watch = app.watches.join(&learner, exercise).await?;
+    let watch = app.watches.join(&learner, seat.exercise(&app)?).await?;
     let upgrade = upgrade
         .max_message_size(MESSAGE_LIMIT)
         .max_frame_size(MESSAGE_LIMIT);

@@ -14,19 +14,17 @@ pub(crate) async fn reset(
     Learner(learner): Learner,
     Path((module, tp)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
-    let exercise = &app
-        .course
-        .tp(&module, &tp)
-        .ok_or(Failure::NotFound)?
-        .exercise;
-    let pause = app.watches.restart(&learner, exercise).await?;
-    let done = app.pool.reset(&learner, exercise).await;
-    drop(pause);
-    match done {
-        Ok(_lease) => Ok(StatusCode::NO_CONTENT.into_response()),
-        Err(error) => {
-            tracing::warn!(error = %chain(&error), exercise = exercise.id, "reset failed");
-            Err(error.into())
+    let tp = app.course.tp(&module, &tp).ok_or(Failure::NotFound)?;
+    // Every machine of the exercise, and all verdicts before the first of them.
+    let mut pauses = Vec::new();
+    for part in &tp.parts {
+        pauses.push(app.watches.restart(&learner, part).await?);
+    }
+    for part in &tp.parts {
+        if let Err(error) = app.pool.reset(&learner, part).await {
+            tracing::warn!(error = %chain(&error), exercise = part.id, "reset failed");
+            return Err(error.into());
         }
     }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }

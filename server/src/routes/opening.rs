@@ -3,7 +3,9 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
+use serde::Deserialize;
 
+use super::seat::Seat;
 use crate::app::Shared;
 use crate::error::Failure;
 use crate::machine::identity::MachineId;
@@ -11,14 +13,21 @@ use crate::published::{self, address::Address, pass};
 use crate::session::Learner;
 use crate::session::cookie::Token;
 
+/// The end of the address.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Port {
+    port: u16,
+}
+
 /// `GET /tp/{module}/{tp}/ouvrir/{port}`: leads to the port's own origin, with a ticket for it.
 pub(crate) async fn port(
     State(app): State<Shared>,
     Learner(learner): Learner,
-    Path((module, tp, port)): Path<(String, String, u16)>,
+    Path(seat): Path<Seat>,
+    Path(Port { port }): Path<Port>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let tp = app.course.tp(&module, &tp).ok_or(Failure::NotFound)?;
+    let exercise = seat.exercise(&app)?;
     // A session that this very request opens has asked for nothing yet, nor has another site.
     let session = Token::read(&headers).ok_or(Failure::NoSession)?;
     let site = headers.get("sec-fetch-site");
@@ -26,7 +35,7 @@ pub(crate) async fn port(
         return Err(Failure::NoSession);
     }
     let address = Address {
-        machine: MachineId::of(&learner, &tp.exercise),
+        machine: MachineId::of(&learner, exercise),
         port,
     };
     let host = app.published.domain.host(&address);

@@ -134,7 +134,15 @@ pub(crate) async fn exercise(
     app.progress.opened(learner.clone(), id.clone()).await?;
     app.progress.begun(learner.clone(), id.clone()).await?;
     let told = tp.told_to(learner.as_str());
-    let state = app.progress.exercise(learner, id).await?;
+    let mut state = app.progress.exercise(learner.clone(), id).await?;
+    for part in tp.parts.iter().filter(|part| part.host().is_some()) {
+        let part = app
+            .progress
+            .exercise(learner.clone(), part.id.clone())
+            .await?;
+        state.items.extend(part.items);
+        state.answers.extend(part.answers);
+    }
     page(&exercise_page(&app, &place, (tp, told), &state, nonce))
 }
 
@@ -180,6 +188,7 @@ fn exercise_page(
         body_html: told.statement_html.clone(),
         href: place.module.step_href(place.step),
         id: exercise.id.clone(),
+        hosts: exercise.machine.hosts.clone(),
         checks: checks.collect(),
         questions: questions.collect(),
         hints: hints.collect(),

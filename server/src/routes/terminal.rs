@@ -3,29 +3,40 @@
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use labs::exercise::Exercise;
+use serde::Deserialize;
 use serde_json::json;
 
+use super::seat::Seat;
 use crate::app::Shared;
 use crate::error::{Failure, chain};
 use crate::machine::keeper::opening::is_terminal_name;
-use crate::machine::pool::{Lease, MachineError};
 use crate::session::relay::{self, Asked, RelayError, Wanted};
 use crate::session::{Learner, LearnerId};
+
+/// The end of the address.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Terminal {
+    name: String,
+}
 
 /// `GET /tp/{module}/{tp}/terminal/{name}?cols&rows&resume`.
 pub(crate) async fn socket(
     State(app): State<Shared>,
     Learner(learner): Learner,
-    Path((module, tp, name)): Path<(String, String, String)>,
+    Path(seat): Path<Seat>,
+    Path(Terminal { name }): Path<Terminal>,
     Query(asked): Query<Asked>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Failure> {
-    if app.course.tp(&module, &tp).is_none() || !is_terminal_name(&name) {
+    // Courses do not change while the server runs; the socket outlives the borrow.
+    let exercise = seat.exercise(&app)?.clone();
+    if !is_terminal_name(&name) {
         return Err(Failure::NotFound);
     }
     let wanted = asked.wanted(&name);
     Ok(relay::limited(upgrade).on_upgrade(async move |browser| {
-        serve(&app, &learner, (&module, &tp), &wanted, browser).await;
+        serve(&app, &learner, &exercise, &wanted, browser).await;
     }))
 }
 
@@ -33,14 +44,15 @@ pub(crate) async fn socket(
 async fn serve(
     app: &Shared,
     learner: &LearnerId,
-    (module, tp): (&str, &str),
+    exercise: &Exercise,
     wanted: &Wanted,
     mut browser: WebSocket,
 ) {
     relay::tell(&mut browser, &json!({ "machine": "starting" })).await;
-    let lease = match lease(app, learner, module, tp).await {
+    let lease = match app.pool.lease(learner, exercise).await {
         Ok(lease) => lease,
         Err(error) => {
+            let tp = &exercise.id;
             tracing::warn!(error = %chain(&error), tp, "no machine for a terminal");
             let why = format!("{} : {}. {}", error.what, error.why, error.remedy);
             return relay::refuse(browser, &json!({ "machine": "failed", "why": why })).await;
@@ -55,19 +67,9 @@ async fn serve(
     };
     match ended {
         Ok(()) | Err(RelayError::BrowserGone) => {}
-        Err(error) => tracing::warn!(error = %chain(&error), tp, "a terminal's socket was closed"),
+        Err(error) => {
+            let tp = &exercise.id;
+            tracing::warn!(error = %chain(&error), tp, "a terminal's socket was closed");
+        }
     }
-}
-
-async fn lease(
-    app: &Shared,
-    learner: &LearnerId,
-    module: &str,
-    tp: &str,
-) -> Result<Lease, MachineError> {
-    let tp = app
-        .course
-        .tp(module, tp)
-        .expect("the route looked it up, and the course does not change");
-    app.pool.lease(learner, &tp.exercise).await
 }

@@ -19,6 +19,7 @@ use crate::error::chain;
 use crate::machine::identity::MachineId;
 use crate::machine::pool::{MachineState, Pool};
 use crate::progress::{Known, ProgressError};
+use crate::session::LearnerId;
 
 /// Between two attempts to reach a keeper.
 const RETRY: Duration = Duration::from_secs(1);
@@ -223,11 +224,30 @@ impl Task {
                         .await?;
                 }
             }
-            Report::Round { solved: true, .. } => progress.solved(learner, exercise).await?,
+            Report::Round { solved: true, .. } => {
+                progress.solved(learner.clone(), exercise).await?;
+                self.solve_whole(learner).await?;
+            }
             Report::Round { .. } | Report::Ports { .. } => {}
         }
         self.watch.tell(News::Report(report));
         Ok(())
+    }
+
+    /// An exercise on two machines is solved once both parts are.
+    async fn solve_whole(&self, learner: LearnerId) -> Result<(), WatchError> {
+        if self.exercise.host().is_none() {
+            return Ok(());
+        }
+        let whole = self.exercise.whole_id().to_owned();
+        let progress = self.watch.progress();
+        for part in self.exercise.part_ids() {
+            let state = progress.exercise(learner.clone(), part).await?;
+            if !state.solved {
+                return Ok(());
+            }
+        }
+        Ok(progress.solved(learner, whole).await?)
     }
 
     /// An order that needs no connection.

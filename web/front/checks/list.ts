@@ -12,10 +12,13 @@ export class List {
   #rows = new Map<string, HTMLElement>();
   #said = "";
   #settled = false;
+  #rounds: (Round | undefined)[];
   #first: string | null = null;
   #solved = false;
 
-  constructor(page: HTMLElement) {
+  /** `machines` watchers say each what is theirs. */
+  constructor(page: HTMLElement, machines: number) {
+    this.#rounds = Array.from({ length: machines });
     for (const row of page.querySelectorAll<HTMLElement>("[data-check], [data-question]")) {
       this.#rows.set(row.dataset["check"] ?? row.dataset["question"] ?? "", row);
     }
@@ -44,10 +47,15 @@ export class List {
     }
   }
 
-  take(message: Exclude<Message, { kind: "machine" | "ports" }>): void {
+  take(message: Exclude<Message, { kind: "machine" | "ports" }>, machine: number): void {
     if (message.kind === "item") this.#item(message);
-    else if (message.kind === "round") this.#round(message);
-    else this.#reset();
+    else if (message.kind === "round") {
+      this.#rounds[machine] = message;
+      this.#round(this.#whole());
+    } else {
+      this.#rounds.fill(undefined);
+      this.#reset();
+    }
   }
 
   /** Age of the last contact, or nothing when all is well. */
@@ -81,6 +89,13 @@ export class List {
     }
     if (item.id === this.#first) this.#head();
     this.#recount();
+  }
+
+  /** What all watchers say together. */
+  #whole(): Round {
+    const solved = this.#rounds.every((round) => round?.solved);
+    const headlines = this.#rounds.map((round) => round?.headline ?? null);
+    return { kind: "round", solved, headline: headlines.find((first) => first !== null) ?? null };
   }
 
   #round(round: Round): void {

@@ -4,12 +4,16 @@ import { element, say } from "../sentences";
 import { Names } from "./names";
 import { type Surroundings, View } from "./view";
 
+/** The terminals of one machine; an exercise may have two machines. */
+type Room = { host: string | null; names: Names };
+
 const READER = "quai.terminal.reader";
 
 export class Tabs implements Surroundings {
   #place: HTMLElement;
-  #names: Names;
+  #rooms: Room[];
   #views: View[] = [];
+  #where = new Map<View, Room>();
   #tabs = new Map<View, HTMLButtonElement>();
   #sentences = new Map<View, string>();
   #active: View | null = null;
@@ -18,9 +22,10 @@ export class Tabs implements Surroundings {
   #reader = element("button", { type: "button", class: "term-tool" });
   #panels = element("div", { class: "term-panels" });
 
-  constructor(place: HTMLElement, exercise: string) {
+  constructor(place: HTMLElement, exercise: string, hosts: string[]) {
     this.#place = place;
-    this.#names = new Names(exercise);
+    this.#rooms = hosts.map((host) => ({ host, names: new Names(`${exercise}@${host}`) }));
+    if (hosts.length === 0) this.#rooms = [{ host: null, names: new Names(exercise) }];
     this.#list.setAttribute("aria-label", say("terminal.tabs"));
     const more = element("button", { type: "button", class: "term-tool" }, "+");
     more.title = say("terminal.new");
@@ -37,9 +42,11 @@ export class Tabs implements Surroundings {
   }
 
   async start(): Promise<void> {
-    const shown = this.#names.shown;
-    for (const name of await this.#names.first()) this.#open(name);
-    const first = this.#views.find((view) => view.name === shown) ?? this.#views[0];
+    const shown = this.#rooms[0]?.names.shown;
+    for (const room of this.#rooms) {
+      for (const name of await room.names.first()) this.#open(room, name);
+    }
+    const first = this.#views.find((view) => this.#label(view) === shown) ?? this.#views[0];
     if (first) this.#show(first);
   }
 
@@ -62,38 +69,48 @@ export class Tabs implements Surroundings {
     view.dispose();
   }
 
-  async #more(): Promise<void> {
-    const name = await this.#names.add();
-    if (!name) {
+  /** One more terminal, on the machine whose terminal is shown. */
+  async #more(room = (this.#active && this.#where.get(this.#active)) ?? this.#rooms[0]): Promise<void> {
+    const name = await room?.names.add();
+    if (!room || !name) {
       this.#status.textContent = say("terminal.too-many");
       return;
     }
-    this.#show(this.#open(name));
+    this.#show(this.#open(room, name));
     this.#active?.focus();
   }
 
-  #open(name: string): View {
-    const id = `terminal-${name}`;
+  #label(view: View): string {
+    const host = this.#where.get(view)?.host;
+    return host ? `${host}-${view.name}` : view.name;
+  }
+
+  #open(room: Room, name: string): View {
+    const { host } = room;
+    const id = host ? `terminal-${host}-${name}` : `terminal-${name}`;
+    const words = host ? say("terminal.tab-on", { host, name }) : say("terminal.tab", { name });
     const panel = element("div", {
       class: "term-panel",
       id,
       role: "tabpanel",
-      "aria-label": say("terminal.tab", { name }),
+      "aria-label": words,
     });
     panel.hidden = this.#active !== null;
     this.#panels.append(panel);
 
     const tab = element("button", { type: "button", role: "tab", "aria-controls": id });
     tab.title = say("terminal.leave");
-    tab.append(element("span", {}, say("terminal.tab", { name })));
+    tab.append(element("span", {}, words));
     const cross = element("span", { class: "term-close", "aria-hidden": "true" }, "×");
     cross.title = say("terminal.close");
     tab.append(cross);
     this.#list.append(tab);
 
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const address = `${scheme}//${location.host}${this.#place.dataset["href"]}/${name}`;
+    const base = `${this.#place.dataset["href"]}${host ? `/hote/${host}` : ""}`;
+    const address = `${scheme}//${location.host}${base}/terminal/${name}`;
     const view = new View(name, address, panel, this, readerMode());
+    this.#where.set(view, room);
     tab.addEventListener("click", (event) => {
       if (event.target === cross) this.#close(view);
       else {
@@ -112,7 +129,8 @@ export class Tabs implements Surroundings {
 
   #show(view: View): void {
     this.#active = view;
-    this.#names.shown = view.name;
+    const first = this.#rooms[0];
+    if (first) first.names.shown = this.#label(view);
     for (const [other, tab] of this.#tabs) {
       const shown = other === view;
       other.panel.hidden = !shown;
@@ -129,7 +147,9 @@ export class Tabs implements Surroundings {
   }
 
   #forget(view: View): void {
-    this.#names.remove(view.name);
+    const room = this.#where.get(view);
+    room?.names.remove(view.name);
+    this.#where.delete(view);
     this.#tabs.get(view)?.remove();
     this.#tabs.delete(view);
     this.#sentences.delete(view);
@@ -140,7 +160,7 @@ export class Tabs implements Surroundings {
     if (next) {
       this.#show(next);
       this.#tabs.get(next)?.focus();
-    } else void this.#more();
+    } else void this.#more(room);
   }
 
   #arrow(event: KeyboardEvent): void {

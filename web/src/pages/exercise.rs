@@ -20,6 +20,8 @@ pub struct ExercisePage {
     pub href: String,
     /// The exercise's id, `module/tp`.
     pub id: String,
+    /// Names of its machines, when there are two.
+    pub hosts: Vec<String>,
     /// What is verified, in order.
     pub checks: Vec<CheckRow>,
     /// What is asked.

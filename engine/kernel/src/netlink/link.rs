@@ -47,6 +47,14 @@ pub fn set_mtu(name: &str, mtu: u32) -> Result<(), SysError> {
     request("RTM_SETLINK mtu", SetLink(message), 0).map_err(|e| e.on(name))
 }
 
+/// Sets the hardware address.
+pub fn set_mac(name: &str, mac: [u8; 6]) -> Result<(), SysError> {
+    let mut message = LinkMessage::default();
+    message.header.index = expect(name)?;
+    message.attributes = vec![LinkAttribute::Address(mac.to_vec())];
+    request("RTM_SETLINK address", SetLink(message), 0).map_err(|e| e.on(name))
+}
+
 /// Names of the interfaces here.
 pub fn names() -> Result<Vec<String>, SysError> {
     let answers = super::dump("RTM_GETLINK", GetLink(LinkMessage::default()))?;

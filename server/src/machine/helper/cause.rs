@@ -40,6 +40,7 @@ fn cause(fault: &MachineFault) -> Cause {
         MachineFault::Range(error) => range(error),
         MachineFault::Record(error) => record(error),
         MachineFault::Uplink(error) => ("uplink", told(error)),
+        MachineFault::Cable(error) => ("cable", told(error)),
         MachineFault::File { path, source } => file(path, source),
         MachineFault::End(error) | MachineFault::Groups(error) => ("kernel", told(error)),
         MachineFault::StillThere => ("still-there", Vec::new()),
@@ -107,6 +108,7 @@ mod tests {
     fn every_cause_has_a_sentence_and_a_remedy() {
         let keys = [
             "uplink",
+            "cable",
             "kernel",
             "still-there",
             "store",

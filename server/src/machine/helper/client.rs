@@ -10,6 +10,7 @@ use web::messages::say;
 
 use super::spawn::HelperSocket;
 use super::verbs::{Done, Failure, Listed, Listing, Reply, Start, Verb};
+use crate::machine::cable::Cable;
 use crate::machine::identity::MachineId;
 use crate::machine::pool::{Answer, Launcher, MachineError};
 use crate::machine::spec::{Limits, Network};
@@ -57,8 +58,14 @@ impl Machines {
     }
 
     fn wish(&self, id: MachineId, exercise: &Exercise) -> Start {
+        let cable = <[String; 2]>::try_from(exercise.machine.hosts.clone()).ok();
+        let cable = cable.and_then(|hosts| {
+            let place = exercise.machine.place.try_into().ok()?;
+            Some(Cable { place, hosts })
+        });
         Start {
             id,
+            cable,
             image: format!("quai/{}:latest", exercise.machine.image),
             limits: self.limits,
             network: self.network,

@@ -11,6 +11,7 @@ use kernel::error::SysError;
 use kernel::poll::{self, Interest};
 use kernel::process::{self, Patience, Signal};
 
+use super::cables::{self, CableError, End};
 use super::groups::Groups;
 use super::owner::Owner;
 use super::ranges::{RangeError, Ranges};
@@ -18,6 +19,7 @@ use super::record::{Record, RecordError};
 use super::start::{self, StartError};
 use super::uplinks::{UplinkError, Uplinks};
 use super::verbs::{Listed, Listing, Start};
+use crate::machine::cable::Place;
 use crate::machine::data::DataDir;
 use crate::machine::identity::MachineId;
 use crate::machine::spec::Network;
@@ -46,6 +48,8 @@ pub(super) enum MachineFault {
     File { path: PathBuf, source: io::Error },
     #[error("the machine's processes cannot be ended")]
     End(#[source] SysError),
+    #[error(transparent)]
+    Cable(#[from] CableError),
     #[error("its processes have not ended after {} s", PATIENCE.as_secs())]
     StillThere,
     #[error("the control groups cannot be removed")]
@@ -124,12 +128,36 @@ impl Machines {
             let keeper = started.keeper;
             self.alive.insert(wish.id.clone(), keeper.pidfd);
             Record::of(keeper.pid, base, wish)?.save(&folder)?;
+            if let Some(cable) = &wish.cable {
+                self.join(&wish.id, cable.place, keeper.pid)?;
+            }
         }
         Ok(Listed {
             id: wish.id.clone(),
             state: Listing::Alive,
             base,
         })
+    }
+
+    /// Links a machine that has just been started to the other one of its exercise, if that lives.
+    fn join(&self, id: &MachineId, place: Place, keeper: i32) -> Result<(), MachineFault> {
+        let other = id.at_place(place.other().into());
+        let record = Record::load(&self.data.machine(&other));
+        let (true, Some(record)) = (self.alive.contains_key(&other), record) else {
+            return Ok(());
+        };
+        let (ours, theirs) = (self.data.socket(id), self.data.socket(&other));
+        let own = End {
+            place,
+            keeper,
+            socket: &ours,
+        };
+        let far = End {
+            place: place.other(),
+            keeper: record.pid,
+            socket: &theirs,
+        };
+        Ok(cables::join([own, far])?)
     }
 
     /// Stops a machine; its disk stays.

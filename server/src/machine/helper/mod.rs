@@ -8,6 +8,7 @@
 //! mount namespace. `spawn` starts it before the web
 //! process becomes an ordinary user; `client` is how that process then speaks to it.
 
+mod cables;
 mod cause;
 pub(crate) mod client;
 mod disk;

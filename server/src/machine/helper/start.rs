@@ -106,6 +106,7 @@ pub(super) fn start(
         lowers,
         limits: wish.limits,
         uplink,
+        cable: wish.cable.clone(),
     });
     ours.send_with(&build, &[listener.as_fd()])?;
     match isolate::answer(&ours)? {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine::cable::Cable;
 use crate::machine::identity::MachineId;
 use crate::machine::pool::MachineError;
 use crate::machine::spec::{Limits, Network};
@@ -42,6 +43,9 @@ pub(crate) struct Start {
     /// What it may reach.
     #[serde(default)]
     pub(crate) network: Network,
+    /// Its end of the link to the exercise's other machine.
+    #[serde(default)]
+    pub(crate) cable: Option<Cable>,
 }
 
 /// The answer.

@@ -53,7 +53,7 @@ fn enter(channel: &Channel) -> Result<ExitCode, EnterError> {
     namespace::unshare(kinds)?;
     own_clocks()?;
     channel.send(&FromInit::Networked)?;
-    let FromKeeper::Build { nameservers } = channel.receive()? else {
+    let FromKeeper::Build { nameservers, cable } = channel.receive()? else {
         return Err(EnterError::OutOfOrder);
     };
     match process::fork(Namespaces::PID | Namespaces::MOUNT, Parent::CallersParent)? {
@@ -65,7 +65,7 @@ fn enter(channel: &Channel) -> Result<ExitCode, EnterError> {
         Forked::Child => {
             process::set_dumpable(Dumpable::No)?;
             go(channel)?;
-            let docker = root::build(&nameservers)?;
+            let docker = root::build(&nameservers, cable.as_ref())?;
             channel.send_with(&FromInit::Ready, &[docker.as_fd()])?;
             drop(docker);
             Ok(serve::run(channel))

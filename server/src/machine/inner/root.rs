@@ -16,6 +16,7 @@ use kernel::mount::{self, Attributes, Depth};
 use kernel::netlink::link;
 use kernel::process;
 
+use crate::machine::cable::{Cable, Place};
 use crate::machine::keeper::outer::{DEVICES, control_groups, hidden};
 use crate::machine::spec::TERMINALS;
 
@@ -38,7 +39,7 @@ const HOST_NAME: &str = "machine";
 ///
 /// Everything is mounted detached before the old root goes away, and attached after: then no link
 /// that the learner left can lead a mount out of their own root.
-pub(super) fn build(nameservers: &[Ipv4Addr]) -> Result<OwnedFd, RootError> {
+pub(super) fn build(nameservers: &[Ipv4Addr], cable: Option<&Cable>) -> Result<OwnedFd, RootError> {
     let layout = Layout::detect()?;
     let groups = control_groups(&layout)?;
     let proc = mount::detached(c"proc", &[], hidden())?;
@@ -96,7 +97,7 @@ pub(super) fn build(nameservers: &[Ipv4Addr]) -> Result<OwnedFd, RootError> {
     directory("/run/lock", 0o1777)?;
     attach_groups(&groups, &layout)?;
     directory("/tmp", 0o1777)?;
-    identity(nameservers);
+    identity(nameservers, cable);
     docker_socket()
 }
 
@@ -125,24 +126,34 @@ fn attach_groups(groups: &[(String, OwnedFd)], layout: &Layout) -> Result<(), Ro
 }
 
 /// Names the machine. A learner who removed `/etc` still gets a shell, and what they wrote stays.
-fn identity(nameservers: &[Ipv4Addr]) {
-    let host = process::set_host_name(HOST_NAME).and_then(|()| link::set_up("lo"));
+fn identity(nameservers: &[Ipv4Addr], cable: Option<&Cable>) {
+    let name = cable.map_or(HOST_NAME, Cable::host);
+    let host = process::set_host_name(name).and_then(|()| link::set_up("lo"));
     if let Err(e) = host {
         eprintln!("machine-init: {e}");
     }
-    let hosts = format!("127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t{HOST_NAME}\n");
+    let mut hosts = "127.0.0.1\tlocalhost\n::1\tlocalhost\n".to_owned();
+    match cable {
+        None => hosts += &format!("127.0.1.1\t{name}\n"),
+        Some(cable) => {
+            for (place, name) in Place::ALL.iter().zip(&cable.hosts) {
+                hosts += &format!("{}\t{name}\n", place.address());
+            }
+        }
+    }
     let resolver = resolver(nameservers);
     let resolver_access = match is_our_resolver() {
         true => Access::Create(0o644),
         false => Access::CreateNew(0o644),
     };
+    // The image names a machine that is alone.
+    let access = |path| match cable.is_some() && names_one_alone(path) {
+        true => Access::Create(0o644),
+        false => Access::CreateNew(0o644),
+    };
     let files = [
-        (
-            "etc/hostname",
-            format!("{HOST_NAME}\n"),
-            Access::CreateNew(0o644),
-        ),
-        ("etc/hosts", hosts, Access::CreateNew(0o644)),
+        ("etc/hostname", format!("{name}\n"), access("etc/hostname")),
+        ("etc/hosts", hosts, access("etc/hosts")),
         (RESOLVER, resolver, resolver_access),
     ];
     for (path, text, access) in files {
@@ -168,14 +179,22 @@ fn resolver(nameservers: &[Ipv4Addr]) -> String {
 
 /// Whether the file may be written anew: the host may have moved to another network.
 fn is_our_resolver() -> bool {
+    beginning(RESOLVER).is_some_and(|text| text.is_empty() || text.starts_with(OURS))
+}
+
+/// Whether a line of the file ends with the name of a machine that is alone.
+fn names_one_alone(path: &str) -> bool {
+    let last = |line: &str| line.split_whitespace().next_back() == Some(HOST_NAME);
+    beginning(path).is_some_and(|text| text.lines().any(last))
+}
+
+/// What a file begins with.
+fn beginning(path: &str) -> Option<String> {
     let mut text = String::new();
-    let Ok(file) = open_here(RESOLVER, Access::Read).map(fs::File::from) else {
-        return false;
-    };
-    // Anything but a file could keep a writer waiting.
-    file.metadata().is_ok_and(|meta| meta.is_file())
-        && file.take(4096).read_to_string(&mut text).is_ok()
-        && (text.is_empty() || text.starts_with(OURS))
+    let file = fs::File::from(open_here(path, Access::Read).ok()?);
+    // Anything but a file could keep a reader waiting.
+    let is_file = file.metadata().is_ok_and(|meta| meta.is_file());
+    (is_file && file.take(4096).read_to_string(&mut text).is_ok()).then_some(text)
 }
 
 fn open_here(path: &str, access: Access) -> Result<OwnedFd, SysError> {

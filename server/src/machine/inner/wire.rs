@@ -19,6 +19,8 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine::cable::Cable;
+
 /// What the keeper says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromKeeper {
@@ -28,6 +30,8 @@ pub(crate) enum FromKeeper {
     Build {
         /// Whom programs ask about names; nobody in a closed machine.
         nameservers: Vec<Ipv4Addr>,
+        /// Names of the exercise's machines, when there are two.
+        cable: Option<Cable>,
     },
     /// Start a login shell on a new terminal.
     Terminal {

@@ -18,6 +18,7 @@ use super::household::{NoShell, Shell};
 use super::outer::{self, OuterError};
 use super::screen::Size;
 use super::uplink;
+use crate::machine::cable::Cable;
 use crate::machine::channel::{Channel, ChannelError};
 use crate::machine::inner::wire::{FromInit, FromKeeper};
 use crate::machine::spec::IDS;
@@ -68,6 +69,7 @@ impl InnerStage {
     /// Starts it; see `inner/wire.rs` for the conversation.
     pub(super) fn start(
         uplink: Option<&Uplink>,
+        cable: Option<&Cable>,
         former: Option<&Self>,
     ) -> Result<Self, InnerError> {
         let (ours, theirs) = Channel::pair()?;
@@ -106,8 +108,16 @@ impl InnerStage {
                 (settled, _) => settled?,
             }
         }
+        if let (Some(cable), Some(former)) = (cable, former)
+            && let Err(error) = super::cable::follow(cable, former.network.as_fd(), network.as_fd())
+        {
+            eprintln!("keeper: no link to the other machine: {}", story(&error));
+        }
         let nameservers = uplink.map_or_else(Vec::new, |uplink| uplink.nameservers.clone());
-        ours.send(&FromKeeper::Build { nameservers })?;
+        ours.send(&FromKeeper::Build {
+            nameservers,
+            cable: cable.cloned(),
+        })?;
         let (message, mut descriptors) = ours.receive_any()?;
         let (FromInit::Init { pid }, Some(pidfd)) = (checked(message)?, descriptors.pop()) else {
             return Err(InnerError::ours("the inner stage spoke out of order"));
@@ -145,6 +155,11 @@ impl InnerStage {
             output,
             exit,
         })
+    }
+
+    /// Moves the end of the link to the exercise's other machine inside.
+    pub(super) fn take_cable(&self, cable: &Cable) -> Result<(), SysError> {
+        super::cable::settle(cable, self.network.as_fd())
     }
 
     /// Begins a connection to a port of the machine, from its own network.

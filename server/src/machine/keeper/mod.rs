@@ -4,6 +4,7 @@
 //! come and go over a socket whose frames are in `wire`; one blocking thread serves them all
 //! (`events`). What lies outside terminals is behind `household`.
 
+mod cable;
 mod client;
 mod engine;
 pub(crate) mod events;

@@ -15,6 +15,7 @@ use super::inner_stage::{InnerError, InnerStage};
 use super::outer;
 use super::screen::Size;
 use super::visitors;
+use crate::machine::cable::Cable;
 use crate::machine::inner::Ending;
 use crate::machine::stage::story;
 use crate::machine::uplink::Uplink;
@@ -24,17 +25,19 @@ pub(super) struct Residence {
     signals: Inbox,
     inner: InnerStage,
     uplink: Option<Uplink>,
+    cable: Option<Cable>,
     engine: Engine,
 }
 
 impl Residence {
     /// Starts the inner stage of a built outer stage.
-    pub(super) fn settle(uplink: Option<Uplink>) -> Result<Self, InnerError> {
+    pub(super) fn settle(uplink: Option<Uplink>, cable: Option<Cable>) -> Result<Self, InnerError> {
         let signals = Inbox::open(&[Signal::CHLD, Signal::TERM, Signal::INT, Signal::HUP])?;
         Ok(Self {
             signals,
-            inner: InnerStage::start(uplink.as_ref(), None)?,
+            inner: InnerStage::start(uplink.as_ref(), cable.as_ref(), None)?,
             uplink,
+            cable,
             engine: Engine::default(),
         })
     }
@@ -66,7 +69,10 @@ impl Residence {
         self.engine.kill();
         let again = outer::unmount_inner_sys()
             .map_err(InnerError::from)
-            .and_then(|()| InnerStage::start(self.uplink.as_ref(), Some(&self.inner)));
+            .and_then(|()| {
+                let (uplink, cable) = (self.uplink.as_ref(), self.cable.as_ref());
+                InnerStage::start(uplink, cable, Some(&self.inner))
+            });
         match again {
             Ok(inner) => {
                 self.inner = inner;
@@ -89,7 +95,12 @@ impl Household for Residence {
     }
 
     fn adopt(&mut self, stream: UnixStream, opening: Value, early: Vec<u8>) {
-        visitors::receive(&self.inner, &self.engine, stream, &opening, early);
+        let house = visitors::House {
+            inner: &self.inner,
+            engine: &self.engine,
+            cable: self.cable.as_ref(),
+        };
+        visitors::receive(&house, stream, &opening, early);
     }
 
     fn watched(&self) -> Vec<BorrowedFd<'_>> {

@@ -60,7 +60,7 @@ fn build(channel: &Channel) -> Result<(UnixListener, Residence), KeeperError> {
     outer::build()?;
     outer::limit_kernel_objects()?;
     outer::mount_machine(&build.lowers)?;
-    let residence = Residence::settle(build.uplink)?;
+    let residence = Residence::settle(build.uplink, build.cable)?;
     channel.send(&FromStage::Ready)?;
     Ok((UnixListener::from(listener), residence))
 }

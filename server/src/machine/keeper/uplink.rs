@@ -33,7 +33,7 @@ pub(super) fn settle(
 }
 
 /// Does something in another network; the keeper has one thread only.
-fn within<T>(
+pub(super) fn within<T>(
     network: BorrowedFd<'_>,
     work: impl FnOnce() -> Result<T, SysError>,
 ) -> Result<T, SysError> {

@@ -1,4 +1,4 @@
-//! Connections that are not terminals: `watch`, `run`, `port`, `status`.
+//! Connections that are not terminals: `watch`, `run`, `port`, `cable`, `status`.
 
 use std::ffi::CString;
 use std::io::{Read, Write};
@@ -21,21 +21,25 @@ use serde_json::{Value, json};
 use super::engine::Engine;
 use super::inner_stage::{InnerStage, Piped};
 use super::wire::{FromKeeper, frame};
+use crate::machine::cable::Cable;
 use crate::machine::stage::story;
 
+/// What visitors may come for.
+pub(super) struct House<'a> {
+    pub(super) inner: &'a InnerStage,
+    pub(super) engine: &'a Engine,
+    pub(super) cable: Option<&'a Cable>,
+}
+
 /// Serves a connection by what its first line asked for.
-pub(super) fn receive(
-    inner: &InnerStage,
-    engine: &Engine,
-    mut stream: UnixStream,
-    opening: &Value,
-    early: Vec<u8>,
-) {
+pub(super) fn receive(house: &House<'_>, mut stream: UnixStream, opening: &Value, early: Vec<u8>) {
+    let inner = house.inner;
     let served = match opening["open"].as_str() {
-        Some("status") => status(inner, engine, &mut stream),
+        Some("status") => status(inner, house.engine, &mut stream),
         Some("watch") => watch(inner, &stream, opening, &early),
         Some("run") => run(inner, &stream, opening),
         Some("port") => port(inner, &stream, opening),
+        Some("cable") => cable(house, &mut stream),
         _ => Err("the first line opens nothing that this keeper knows".into()),
     };
     if let Err(why) = served {
@@ -48,6 +52,15 @@ fn status(inner: &InnerStage, engine: &Engine, stream: &mut UnixStream) -> Resul
     let line = json!({ "inner": inner.init.pid, "engine": engine.pid() });
     // Whoever asked may have gone: nobody to tell.
     let _ = writeln!(stream, "{line}");
+    Ok(())
+}
+
+/// Takes the end of the link to the exercise's other machine, which waits in the outer stage.
+fn cable(house: &House<'_>, stream: &mut UnixStream) -> Result<(), String> {
+    let cable = house.cable.ok_or("this machine has no other one")?;
+    house.inner.take_cable(cable).map_err(|e| story(&e))?;
+    // Whoever asked may have gone.
+    let _ = writeln!(stream, "{}", json!({ "settled": true }));
     Ok(())
 }
 

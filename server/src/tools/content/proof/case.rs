@@ -113,32 +113,57 @@ pub(super) fn judge(
     case: &Case,
     exercise: &Exercise,
     vars: &BTreeMap<String, Value>,
-    script: Option<&str>,
-    machine: &Machine<'_>,
+    scripts: &[Option<&str>],
+    machines: &[Machine<'_>],
 ) -> Result<Outcome, ProofError> {
     let keeper = |source| ProofError::Keeper {
         path: "run/<machine>.sock".into(),
         source,
     };
-    let stream = machine.connect()?;
-    let mut verdicts = Verdicts::open(stream, exercise, vars).map_err(keeper)?;
+    let mut verdicts = Vec::new();
+    for machine in machines {
+        let stream = machine.connect()?;
+        verdicts.push(Verdicts::open(stream, machine.exercise(), vars).map_err(keeper)?);
+    }
     // The scene must have been seen before anything happens, as a learner's page would.
     wait(&verdicts, Duration::from_secs(10), |said| said.rounds > 0);
     let mut ran = Ran {
         status: Some(0),
         output: String::new(),
     };
-    if let Some(script) = script {
-        let stream = machine.connect()?;
-        let answer = |id: &str, value: &str| verdicts.answer(id, value);
-        ran = script::run(stream, script, vars, SCRIPT, answer).map_err(keeper)?;
+    let mut streams = Vec::new();
+    for machine in machines {
+        streams.push(machine.connect()?);
+    }
+    // On all machines at once: each may wait for what the other does.
+    let all = std::thread::scope(|scope| {
+        let each = scripts.iter().zip(streams).zip(&mut verdicts);
+        let each = each.filter_map(|((script, stream), verdicts)| {
+            let script = (*script)?;
+            Some(scope.spawn(move || {
+                let answer = |id: &str, value: &str| verdicts.answer(id, value);
+                script::run(stream, script, vars, SCRIPT, answer)
+            }))
+        });
+        let each: Vec<_> = each.collect();
+        let ended = each.into_iter().map(|thread| thread.join());
+        ended
+            .map(|done| done.expect("a script's thread does not panic"))
+            .collect::<Vec<_>>()
+    });
+    for one in all {
+        let one = one.map_err(keeper)?;
+        if ran.status == Some(0) {
+            ran.status = one.status;
+        }
+        ran.output.push_str(&one.output);
     }
     match case {
         Case::Untouched => sleep(UNTOUCHED),
         Case::Solution(_) => wait(&verdicts, GREEN, |said| said.solved),
         Case::CounterExample { .. } => sleep(SETTLED),
     }
-    let why = verdicts.look(|said| wrong(case, exercise, said, &ran));
+    let why = wrong(case, exercise, &Verdicts::together(&verdicts), &ran);
     Ok(match why {
         None => Outcome::Good,
         Some(why) => Outcome::Bad {
@@ -148,9 +173,9 @@ pub(super) fn judge(
     })
 }
 
-fn wait(verdicts: &Verdicts, patience: Duration, done: impl Fn(&Said) -> bool) {
+fn wait(verdicts: &[Verdicts], patience: Duration, done: impl Fn(&Said) -> bool) {
     let until = Instant::now() + patience;
-    while Instant::now() < until && !verdicts.look(&done) {
+    while Instant::now() < until && !done(&Verdicts::together(verdicts)) {
         sleep(Duration::from_millis(50));
     }
 }

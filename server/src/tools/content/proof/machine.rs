@@ -124,6 +124,11 @@ impl<'a> Machine<'a> {
         Ok(machine)
     }
 
+    /// What is watched on it.
+    pub(super) fn exercise(&self) -> &'a Exercise {
+        self.exercise
+    }
+
     /// Makes it as new.
     pub(super) fn reset(&self) -> Result<(), ProofError> {
         let reset = self.host.machines.reset(self.id.clone(), self.exercise);

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use labs::exercise::Exercise;
 use labs::exercise::load::parse;
 use labs::exercise::variables::choose;
 use web::messages::say;
@@ -69,17 +70,25 @@ fn prove(options: &Options) -> Result<bool, ProofError> {
     for subject in &subjects {
         let exercise = &subject.source.exercise;
         let vars = choose(exercise, b"proof");
-        let machine = Machine::start(&host, exercise)?;
+        let parts = exercise.parts();
+        let mut machines = Vec::new();
+        for part in &parts {
+            machines.push(Machine::start(&host, part)?);
+        }
         for (index, case) in Case::all(exercise).into_iter().enumerate() {
             let started = Instant::now();
             if index > 0 {
-                machine.reset()?;
+                for machine in &machines {
+                    machine.reset()?;
+                }
             }
-            let script = case.script().and_then(|name| {
+            let script = |part: &Exercise| {
+                let name = on_host(case.script()?, part);
                 let mut scripts = subject.scripts.iter();
-                scripts.find(|(n, _)| n == name).map(|(_, text)| &**text)
-            });
-            let outcome = case::judge(&case, exercise, &vars, script, &machine)?;
+                scripts.find(|(n, _)| *n == name).map(|(_, text)| &**text)
+            };
+            let scripts: Vec<_> = parts.iter().map(script).collect();
+            let outcome = case::judge(&case, exercise, &vars, &scripts, &machines)?;
             let seconds = format!("{:.1}", started.elapsed().as_secs_f64());
             if outcome.is_good() {
                 good += 1;
@@ -92,12 +101,23 @@ fn prove(options: &Options) -> Result<bool, ProofError> {
                 writeln!(report, "{line}").map_err(ProofError::Report)?;
             }
         }
-        machine.delete()?;
+        for machine in machines {
+            machine.delete()?;
+        }
     }
     let (good, wrong) = (good.to_string(), bad.to_string());
     let values = [("good", &*good), ("bad", &*wrong)];
     line(&say("content.proof.total", &values));
     Ok(bad == 0)
+}
+
+/// The name of a case's script for one of the exercise's machines: `solution.sh` for the first,
+/// `solution.deux.sh` for the other one when it is called `deux`.
+fn on_host(script: &str, part: &Exercise) -> String {
+    match (part.machine.place, part.host(), script.rsplit_once('.')) {
+        (2.., Some(host), Some((stem, end))) => format!("{stem}.{host}.{end}"),
+        _ => script.to_owned(),
+    }
 }
 
 fn subjects(source: &Source, tp: Option<&str>) -> Result<Vec<Subject>, ProofError> {
@@ -117,9 +137,16 @@ fn subjects(source: &Source, tp: Option<&str>) -> Result<Vec<Subject>, ProofErro
         }
         let exercise = &parsed.exercise;
         let examples = exercise.counterexamples.iter().map(|c| &c.run);
-        let scripts = std::iter::once(&exercise.solve)
-            .chain(examples)
-            .map(|name| (name.clone(), read(&format!("{folder}/{name}"))))
+        let names: Vec<_> = std::iter::once(&exercise.solve).chain(examples).collect();
+        let parts = exercise.parts();
+        let all = parts
+            .iter()
+            .flat_map(|part| names.iter().map(|name| on_host(name, part)));
+        let scripts = all
+            .filter_map(|name| {
+                let bytes = source.read(&format!("{folder}/{name}"))?;
+                Some((name, String::from_utf8_lossy(&bytes).into_owned()))
+            })
             .collect();
         subjects.push(Subject {
             source: parsed,

@@ -51,9 +51,21 @@ impl Verdicts {
         Ok(Self { stream, said })
     }
 
-    /// Looks at what was said.
-    pub(super) fn look<T>(&self, look: impl FnOnce(&Said) -> T) -> T {
-        look(&self.said.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What all watchers of an exercise have said so far.
+    pub(super) fn together(all: &[Self]) -> Said {
+        let mut whole = Said {
+            solved: true,
+            rounds: usize::MAX,
+            ..Said::default()
+        };
+        for one in all {
+            let said = one.said.lock().unwrap_or_else(PoisonError::into_inner);
+            whole.verdicts.extend(said.verdicts.clone());
+            whole.errors.extend(said.errors.iter().cloned());
+            whole.solved &= said.solved;
+            whole.rounds = whole.rounds.min(said.rounds);
+        }
+        whole
     }
 
     /// Answers a question.
