@@ -16,7 +16,7 @@ RUN mkdir /produit && echo fait >/produit/resultat
 FROM busybox
 ARG QUI=monde
 ENV SALUT="bonjour $QUI"
-RUN adduser -D -u 1234 app \
+RUN echo 'app:x:1234:1234::/:/bin/sh' >>/etc/passwd && echo 'app:x:1234:' >>/etc/group \
  && mkdir /donnees && echo "$SALUT" >/donnees/mot && chmod 640 /donnees/mot \
  && chown -R app:app /donnees && mknod /tube p && ln -s mot /donnees/lien
 RUN rm /donnees/lien && mv /donnees/mot /donnees/mot2
@@ -87,7 +87,7 @@ fn builds(machine: &Bare) {
         "{explored}"
     );
     let history = machine.does("docker history --no-trunc site");
-    assert!(history.contains("adduser"), "{history}");
+    assert!(history.contains("chmod 640"), "{history}");
 }
 
 fn networks(machine: &Bare) {
@@ -178,7 +178,7 @@ fn limits(machine: &Bare) {
     );
     machine.fails("docker run --rm --pids-limit 8 busybox sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do sleep 5 & done; wait'");
     // Root of a privileged container is root of the machine at most.
-    machine.does("docker run --rm --privileged busybox mount -t tmpfs rien /mnt");
+    machine.does("docker run --rm --privileged busybox sh -c 'mkdir /m && mount -t tmpfs rien /m'");
     machine.fails(
         "docker run --rm --privileged busybox sh -c 'echo x >/proc/sys/kernel/core_pattern'",
     );

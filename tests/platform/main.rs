@@ -4,6 +4,7 @@ mod bare;
 mod by_hand;
 mod containers;
 mod forgeries;
+mod joined;
 mod machines;
 mod mistreatment;
 mod published;

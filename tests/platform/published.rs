@@ -122,7 +122,11 @@ fn a_published_server_is_reached_by_its_learner_alone() {
     );
     assert_eq!(code, 0, "{text}");
     tab.ports_until(|ports| ports.contains(&8000));
-    shell.run(&format!("cat >/root/echo.pl <<'FIN'\n{ECHO}\nFIN\n"));
+    // As one word, so that no shell reads into it.
+    let hex: String = ECHO.bytes().map(|byte| format!("{byte:02x}")).collect();
+    shell.run(&format!(
+        "perl -e 'print pack \"H*\", shift' {hex} >/root/echo.pl"
+    ));
     shell.run("setsid -f perl /root/echo.pl 9001 </dev/null >/dev/null 2>&1");
     tab.ports_until(|ports| ports.contains(&9001));
 

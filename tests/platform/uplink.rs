@@ -120,6 +120,16 @@ fn host_ends() -> Vec<String> {
         .collect()
 }
 
+/// Addresses that this thread's network has seen on machines' links.
+fn neighbours() -> Vec<String> {
+    let output = Command::new("ip").args(["neighbour", "show"]).output();
+    let output = output.expect("Need::Nftables comes with iproute2");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines = text.lines().filter(|line| line.contains(" dev qm"));
+    let words = lines.filter_map(|line| line.split_whitespace().next());
+    words.map(str::to_owned).collect()
+}
+
 /// Tables of packet rules in this thread's network.
 fn tables() -> String {
     let output = Command::new("nft").args(["list", "tables"]).output();
@@ -160,6 +170,19 @@ fn an_open_machine_reaches_the_outside_and_not_the_host() {
     }
     let (text, code) = shell.run(&ask(METADATA, PORT));
     assert_ne!(code, 0, "the machine reached {METADATA}: {text}");
+
+    // On the link itself only the pair answers: neither the host's other addresses, nor IPv6,
+    // whatever the machine says that it is or asks for.
+    let arping = |address| format!("arping -q -c 1 -w 3 -I eth0 {address}");
+    assert_eq!(shell.run(&arping(gateway)).1, 0);
+    assert_ne!(shell.run(&arping(HOST)).1, 0, "the host told of {HOST}");
+    shell.run("arping -q -U -c 2 -I eth0 -s 203.0.113.9 203.0.113.9");
+    shell.run("sysctl -q -w net.ipv6.conf.eth0.disable_ipv6=0; sleep 2");
+    let (text, code) = shell.run("ping -6 -L -c 2 -W 2 ff02::1%eth0");
+    assert_ne!(code, 0, "the host answers by IPv6: {text}");
+    let known = neighbours();
+    let own = |known: &String| *known == address.to_string();
+    assert!(known.iter().all(own), "the host believed {known:?}");
 
     // Only its own address leaves its link.
     shell.run(&format!("echo vrai | nc -u -w 1 {OUTSIDE} {PORT}"));

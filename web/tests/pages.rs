@@ -10,7 +10,7 @@ use web::pages::lesson::Heading;
 use web::pages::module::{Step, StepKind, StepState};
 use web::pages::{
     Assets, Crumb, ExercisePage, FailurePage, Frame, HomePage, LessonPage, Link, ModulePage,
-    Template,
+    PublishedPage, Template,
 };
 
 /// Text that would be markup if a template forgot to escape it.
@@ -156,6 +156,7 @@ fn exercise_page(unavailable: Vec<String>) -> ExercisePage {
         body_html: "<p>Énoncé</p>".into(),
         href: "/tp/m/t".into(),
         id: "m/t".into(),
+        hosts: Vec::new(),
         checks: vec![
             CheckRow {
                 id: "a".into(),
@@ -189,6 +190,29 @@ fn exercise_page(unavailable: Vec<String>) -> ExercisePage {
 #[test]
 fn exercise() {
     photograph("exercise", &exercise_page(Vec::new()));
+}
+
+#[test]
+fn an_exercise_on_two_machines_names_them() {
+    let mut page = exercise_page(Vec::new());
+    page.hosts = vec!["un".into(), "deux".into()];
+    let html = page.render().unwrap();
+    assert!(html.contains("data-hosts=\"un deux\""), "{html}");
+}
+
+#[test]
+fn what_stands_in_place_of_a_published_page_stands_alone() {
+    let page = PublishedPage {
+        title: POISON.into(),
+        why: POISON.into(),
+        remedy: POISON.into(),
+        style_nonce: "0123".into(),
+    };
+    let html = page.render().unwrap();
+    assert!(html.contains("lang=\"fr\"") && html.contains("nonce=\"0123\""));
+    for foreign in ["<img src=x", "<script", "href=\"/", " style="] {
+        assert!(!html.contains(foreign), "{foreign}: {html}");
+    }
 }
 
 #[test]

@@ -4,31 +4,26 @@
 //! shows a cookie of that very origin (`pass`), given in exchange for a ticket of the exercise's
 //! page, and nothing of the platform is ever served there. `connect` obtains a connection inside
 //! the machine from its keeper, `forward` carries one request over it, `headers` says what of the
-//! headers goes along; `refusal` is the French page in place of what cannot be shown.
+//! headers goes along; `places` counts what is under way, `refusal` is the French page in place of what cannot be shown.
 
 pub(crate) mod address;
 mod connect;
 mod forward;
 mod headers;
 pub(crate) mod pass;
+mod places;
 mod refusal;
-
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use tokio::sync::Semaphore;
 
 use crate::app::Shared;
 use crate::machine::pool::Pool;
 use address::{Address, Domain};
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use pass::Tickets;
+use places::Places;
 use refusal::Refusal;
-
-/// Requests and sockets under way to all machines; each holds a few descriptors and little memory.
-const MOST: usize = 256;
 
 /// What the pages of machines need besides the rest of the server.
 pub(crate) struct Published {
@@ -36,7 +31,7 @@ pub(crate) struct Published {
     pub(crate) domain: Domain,
     /// Tickets that were not used yet.
     pub(crate) tickets: Tickets,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 impl Published {
@@ -45,7 +40,7 @@ impl Published {
         Self {
             domain,
             tickets: Tickets::default(),
-            places: Arc::new(Semaphore::new(MOST)),
+            places: Places::default(),
         }
     }
 }
@@ -77,9 +72,8 @@ async fn serve(app: &Shared, address: &Address, request: Request) -> Result<Resp
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(Refusal::Method);
     }
-    let place = Arc::clone(&app.published.places)
-        .try_acquire_owned()
-        .map_err(|_| Refusal::TooMany)?;
+    let place = app.published.places.take(&address.machine);
+    let place = place.ok_or(Refusal::TooMany)?;
     let lease = Pool::hold_live(&app.pool, &address.machine).ok_or(Refusal::Stopped)?;
     let stream = connect::connect(&lease.socket(), address.port).await?;
     forward::forward(stream, request, (place, lease)).await

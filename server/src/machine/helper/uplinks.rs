@@ -99,6 +99,8 @@ pub(super) fn connect(keeper: i32, base: u32) -> Result<Uplink, UplinkError> {
         other => other?,
     }
     set(&format!("net/ipv4/conf/{name}/rp_filter"), "1")?;
+    // Who asks the link for another address of this host's learns nothing.
+    set(&format!("net/ipv4/conf/{name}/arp_ignore"), "1")?;
     address::add(&name, uplink.gateway, LENGTH)
         .and_then(|()| link::set_up(&name))
         .map_err(UplinkError::Link)?;
