@@ -117,7 +117,7 @@ fn a_published_server_is_reached_by_its_learner_alone() {
     // A container's port, as a learner publishes it, and two programs of the machine itself.
     let (text, code) = shell.run(
         "mkdir -p /srv/www && echo accueil >/srv/www/index.html && \
-         head -c 20000000 /dev/zero >/srv/www/gros && \
+         head -c 5000000 /dev/zero >/srv/www/gros && \
          docker run -d --name web -p 8000:80 -v /srv/www:/www busybox httpd -f -h /www",
     );
     assert_eq!(code, 0, "{text}");
@@ -140,7 +140,7 @@ fn a_published_server_is_reached_by_its_learner_alone() {
         "the platform's rules are not the learner's page's"
     );
     let large = origin.get("/gros", &[]);
-    assert_eq!(large.body.len(), 20_000_000);
+    assert_eq!(large.body.len(), 5_000_000);
 
     strangers(&platform, &origin, &learner);
     ambiguities(&origin);
@@ -269,7 +269,11 @@ fn ambiguities(origin: &Origin<'_>) {
             origin.host, origin.cookie
         );
         let answer = origin.raw(&request);
-        assert!(answer.starts_with("HTTP/1.1 400"), "{body:?}: {answer}");
+        // Refused, or carried with its coding alone (RFC 9112, 6.3): then the program has answered.
+        let refused = answer.starts_with("HTTP/1.1 400");
+        let both = body.contains("chunked\r\n") && body.contains("Content-Length");
+        let carried = both && answer.starts_with("HTTP/1.1 501");
+        assert!(refused || carried, "{body:?}: {answer}");
         assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{body:?}: {answer}");
     }
     // Two hosts, a target of another host.
