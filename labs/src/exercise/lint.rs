@@ -483,5 +483,11 @@ lire la page du cours pour savoir comment un nom est gardé dans le noyau.
         );
         check("needs: [un]", "needs: [deux]", 13, "depends on itself");
         check("contains: uts", "contains: $p.comm", 8, "depends on itself");
+        // Two machines or none; what is needed is read on the same one.
+        let two = "5m\nmachine: { image: machine, hosts: [ici, la] }\n";
+        check("5m\n", &two.replace(", la", ""), 6, "hosts");
+        let there = format!("{two}ask: [ {{ id: q, text: Où, host: la, type: integer, equals: 1, needs: [un] }} ]\n");
+        check("5m\n", &there, 7, "nothing has the id");
+        check("5m\n", &there.replace("host: la", "host: loin"), 7, "nothing has the id");
     }
 }
