@@ -486,8 +486,15 @@ lire la page du cours pour savoir comment un nom est gardé dans le noyau.
         // Two machines or none; what is needed is read on the same one.
         let two = "5m\nmachine: { image: machine, hosts: [ici, la] }\n";
         check("5m\n", &two.replace(", la", ""), 6, "hosts");
-        let there = format!("{two}ask: [ {{ id: q, text: Où, host: la, type: integer, equals: 1, needs: [un] }} ]\n");
+        let there = format!(
+            "{two}ask: [ {{ id: q, text: Où, host: la, type: integer, equals: 1, needs: [un] }} ]\n"
+        );
         check("5m\n", &there, 7, "nothing has the id");
-        check("5m\n", &there.replace("host: la", "host: loin"), 7, "nothing has the id");
+        check(
+            "5m\n",
+            &there.replace("host: la", "host: loin"),
+            7,
+            "nothing has the id",
+        );
     }
 }
