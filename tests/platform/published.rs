@@ -348,7 +348,9 @@ fn nothing_else_is_reached(platform: &Platform, learner: &str, shell: &mut Termi
     // A program that listens at `::1` alone is found.
     shell.run("setsid -f sh -c 'while :; do printf \"HTTP/1.0 200 OK\\r\\n\\r\\nsix\" | nc -l -N ::1 9006; done' </dev/null >/dev/null 2>&1");
     let origin = Origin::open(platform, learner, 9006);
-    assert_eq!(origin.get_until("/", 200).body, "six");
+    // Its length is not known beforehand: it comes in pieces.
+    let body = origin.get_until("/", 200).body;
+    assert!(body.contains("six"), "{body}");
     for port in ["0", "65536", "-1", "80x"] {
         let cookie = format!("Cookie: {learner}");
         let path = format!("{EXERCISE}/ouvrir/{port}");
