@@ -139,21 +139,8 @@ fn two_machines_share_a_private_link() {
     assert!(machines.ask(&ask("start", OTHER, 3)).is_err());
 }
 
-const TP: &str = r#"---
-schema: 1
-id: reseaux/deux
-title: Deux machines
-duration: 5m
-machine: { image: machine, hosts: [un, deux] }
-checks:
-  - { id: vu, text: "La première a entendu la seconde", assert: { "machine.files[/root/vu].text": bonjour } }
-  - { id: dit, text: "La seconde parle", host: deux, assert: { "machine.files[/root/dit].type": file } }
-solve: solution.sh
-counterexamples:
-  - { run: faux.sh, must_fail: vu }
----
-Faites parler les deux machines.
-"#;
+/// Also the exercise of the browser's case.
+const TP: &str = include_str!("two-machines.md");
 
 /// The files of a course with this one exercise.
 const COURSE: [(&str, &str); 6] = [

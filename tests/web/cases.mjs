@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { Terminal } from "./terminal.mjs";
+import { an_exercise_on_two_machines_shows_both } from "./two-machines.mjs";
 
 const EXERCISE = "/tp/prise-en-main/mon-premier-conteneur";
 
@@ -431,5 +432,6 @@ export const cases = [
   a_reset_gives_a_new_machine_in_the_same_page,
   a_published_server_opens_on_its_own_origin,
   a_published_websocket_answers,
+  an_exercise_on_two_machines_shows_both,
   no_script_failed_and_no_policy_was_broken,
 ];

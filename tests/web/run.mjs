@@ -58,7 +58,7 @@ try {
     locale: "fr-FR",
     permissions: ["clipboard-read", "clipboard-write"],
   });
-  const world = { server, context, capture: values.capture };
+  const world = { server, context, capture: values.capture, quai: values.quai, data: values.data };
   for (const test of cases) {
     const name = test.name;
     if (world.hopeless) {

@@ -7,12 +7,14 @@ const PATIENCE = 60_000;
 export class Server {
   #quai;
   #data;
+  #options;
   #child = null;
   log = "";
 
-  constructor(quai, data, port) {
+  constructor(quai, data, port, options = []) {
     this.#quai = quai;
     this.#data = data;
+    this.#options = options;
     this.port = port;
     this.url = `http://127.0.0.1:${port}`;
   }
@@ -20,7 +22,7 @@ export class Server {
   /** Starts it, unless it runs, and waits until it says its address. */
   async start() {
     if (this.#child && this.#child.exitCode === null && this.#child.signalCode === null) return;
-    const words = ["local", "--port", String(this.port), "--data", this.#data, "--no-open"];
+    const words = ["local", "--port", String(this.port), "--data", this.#data, "--no-open", ...this.#options];
     const child = spawn(this.#quai, words, { stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     await new Promise((resolve, reject) => {
@@ -50,6 +52,13 @@ export class Server {
   /** Ends it as Ctrl-C would. */
   stop() {
     return this.#end("SIGINT");
+  }
+
+  /** Ends it, its machines too. */
+  async down() {
+    await this.stop();
+    const down = spawn(this.#quai, ["down", "--data", this.#data], { stdio: "ignore" });
+    await new Promise((resolve) => down.once("exit", resolve));
   }
 
   #end(signal) {
