@@ -327,7 +327,7 @@ fn echo(platform: &Platform, learner: &str) {
         let cookie = origin.cookie.trim_start_matches("Cookie: ");
         headers.insert("cookie", cookie.parse().expect("a cookie"));
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, platform.port()));
-        tungstenite::client(request, stream.expect("it listens"))
+        tungstenite::client(request, stream.expect("it listens")).map_err(Box::new)
     };
     let (mut socket, _) = open(&format!("http://{}", origin.host)).expect("a websocket");
     for text in ["bonjour", "encore"] {
