@@ -8,7 +8,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
-use kernel::cgroup::Cgroup;
+use kernel::cgroup::{Cgroup, Origin};
 use kernel::error::SysError;
 use kernel::fs::Access;
 use kernel::namespace::{self, Namespaces};
@@ -55,14 +55,14 @@ pub(super) fn container(
         .any(|(_, kinds)| kinds.contains(Namespaces::PID));
     let joined_user = plan.joins.iter().any(|join| join.kind == Kind::User);
     if joins.is_empty() && plan.user.is_none() && plan.clocks.is_none() {
-        return match process::fork(new, Parent::Caller).map_err(sys)? {
-            Forked::Child => {
+        return match fork_into(group, new).map_err(sys)? {
+            (Forked::Child, from) => {
                 drop(ear);
-                join_group(group, &voice);
+                join_group(group, from, &voice);
                 early(&plan.process, &voice);
                 init::run(plan, luggage, voice)
             }
-            Forked::Parent(child) => {
+            (Forked::Parent(child), _) => {
                 drop((voice, luggage));
                 born(ear, Some(child.pidfd), &plan.stage, |word, pid| {
                     questions::answer(plan, child.pid, word, pid)
@@ -70,10 +70,10 @@ pub(super) fn container(
             }
         };
     }
-    match process::fork(Namespaces::NONE, Parent::Caller).map_err(sys)? {
-        Forked::Child => {
+    match fork_into(group, Namespaces::NONE).map_err(sys)? {
+        (Forked::Child, from) => {
             drop(ear);
-            join_group(group, &voice);
+            join_group(group, from, &voice);
             early(&plan.process, &voice);
             enter(joins, &voice);
             if joined_user {
@@ -91,7 +91,7 @@ pub(super) fn container(
             sibling(new, &FromInit::Child, &voice);
             init::run(plan, luggage, voice)
         }
-        Forked::Parent(helper) => {
+        (Forked::Parent(helper), _) => {
             drop((voice, luggage));
             let result = born(ear, None, &plan.stage, |word, pid| {
                 questions::answer(plan, helper.pid, word, pid)
@@ -114,11 +114,25 @@ pub(super) fn sibling(new: Namespaces, word: &FromInit, voice: &Voice) {
     }
 }
 
+/// Makes a child that is born in the group where the kernel can do that, and says whether it did.
+pub(super) fn fork_into(
+    group: Option<&Cgroup>,
+    new: Namespaces,
+) -> Result<(Forked, Origin), SysError> {
+    let place = group.and_then(|group| group.birthplace().ok().flatten());
+    if let Some(place) = &place
+        && let Ok(forked) = process::fork_in(new, Parent::Caller, Some(place.as_fd()))
+    {
+        return Ok((forked, Origin::BornThere));
+    }
+    // There is no such tree, or clone3 is filtered; if the group takes nobody, entering it tells why.
+    Ok((process::fork(new, Parent::Caller)?, Origin::Elsewhere))
+}
+
 /// Enters the group of the container, before any namespace hides it.
-pub(super) fn join_group(group: Option<&Cgroup>, voice: &Voice) {
-    // To the kernel 0 is whoever writes.
+pub(super) fn join_group(group: Option<&Cgroup>, from: Origin, voice: &Voice) {
     if let Some(group) = group
-        && let Err(e) = group.add(0)
+        && let Err(e) = group.enter(from)
     {
         voice.fail(Refusal::failed("cannot enter the container's cgroup", &e));
     }

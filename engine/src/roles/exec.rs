@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use kernel::cgroup::Cgroup;
 use kernel::error::SysError;
 use kernel::namespace::Namespaces;
-use kernel::process::{self, Forked, Parent, Patience};
+use kernel::process::{self, Forked, Patience};
 use kernel::{pty, signal};
 
 use super::birth::{self, Born};
@@ -52,10 +52,10 @@ pub(super) fn process(
     }
     let target = home.init.try_clone();
     let target = target.map_err(|e| sys(SysError::io("dup", e)))?;
-    match process::fork(Namespaces::NONE, Parent::Caller).map_err(sys)? {
-        Forked::Child => {
+    match birth::fork_into(home.group, Namespaces::NONE).map_err(sys)? {
+        (Forked::Child, from) => {
             drop(ear);
-            birth::join_group(home.group, &voice);
+            birth::join_group(home.group, from, &voice);
             birth::early(plan, &voice);
             birth::enter(vec![(target, kinds)], &voice);
             if home.besides.contains(Namespaces::USER) {
@@ -64,7 +64,7 @@ pub(super) fn process(
             birth::sibling(Namespaces::NONE, &FromInit::Child, &voice);
             run(plan, stdio, listener, &voice)
         }
-        Forked::Parent(helper) => {
+        (Forked::Parent(helper), _) => {
             drop((voice, stdio));
             let result = birth::born(ear, None, home.stage, |_, _| Ok(()));
             let _ = process::wait(helper.pidfd.as_fd(), Patience::Wait);

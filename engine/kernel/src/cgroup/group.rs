@@ -2,12 +2,23 @@
 
 use std::fs;
 use std::io::{Error, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{Layout, Limit, Setting, Version, devices};
 use crate::error::SysError;
+use crate::fs::Access;
 use crate::process::{self, Signal};
+
+/// Whether a process began in the group's directory of version 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It did.
+    BornThere,
+    /// It did not, or nobody knows.
+    Elsewhere,
+}
 
 /// One group: the same path in every hierarchy.
 #[derive(Clone, Debug)]
@@ -100,6 +111,32 @@ impl Cgroup {
     pub fn add(&self, pid: i32) -> Result<(), SysError> {
         for directory in self.directories() {
             write(&directory.join("cgroup.procs"), &pid.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// The directory in the tree of version 2, if there is one: a child can be born in it (`fork_in`).
+    pub fn birthplace(&self) -> Result<Option<OwnedFd>, SysError> {
+        let Some(unified) = self.layout.unified() else {
+            return Ok(None);
+        };
+        crate::fs::open(&unified.mount.join(&self.path), Access::Directory).map(Some)
+    }
+
+    /// Moves this very process, which has one thread, into the group; into the tree of version 2 only when it was not
+    /// born there.
+    ///
+    /// Of a single thread that moves itself the kernel asks no lock. `cgroup.procs` would make it stop every fork and
+    /// exit of the host first, and wait milliseconds until that is so; see `cgroup_attach_lock` in kernel/cgroup.
+    pub fn enter(&self, from: Origin) -> Result<(), SysError> {
+        for hierarchy in self.layout.hierarchies() {
+            let file = match (hierarchy.version, from) {
+                (Version::V1, _) => "tasks",
+                (Version::V2, Origin::Elsewhere) => "cgroup.procs",
+                (Version::V2, Origin::BornThere) => continue,
+            };
+            // To the kernel 0 is whoever writes.
+            write(&hierarchy.mount.join(&self.path).join(file), "0")?;
         }
         Ok(())
     }
@@ -293,6 +330,17 @@ impl Cgroup {
         Ok(())
     }
 
+    /// Removes the group where nobody is in it and nothing below it; whether it is gone in every hierarchy.
+    pub fn remove_if_empty(&self) -> bool {
+        let gone = |directory: PathBuf| match fs::remove_dir(directory) {
+            Ok(()) => true,
+            Err(e) => e.kind() == ErrorKind::NotFound,
+        };
+        self.directories()
+            .map(gone)
+            .fold(true, |all, one| all && one)
+    }
+
     /// Removes the group and all below it, in every hierarchy; fails where a process is left.
     pub fn remove(&self) -> Result<(), SysError> {
         let mut first = Ok(());
@@ -353,6 +401,13 @@ fn children(directory: &Path) -> Vec<PathBuf> {
 }
 
 fn remove_tree(directory: &Path) -> Result<(), SysError> {
+    // Most groups have none below them: asking costs more than the removal.
+    match fs::remove_dir(directory) {
+        Ok(()) => return Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(e) if e.kind() == ErrorKind::ResourceBusy => {}
+        Err(e) => return Err(on("rmdir", e, directory)),
+    }
     for child in children(directory) {
         remove_tree(&child)?;
     }

@@ -12,7 +12,7 @@ mod oom;
 mod setting;
 
 pub use devices::DeviceRule;
-pub use group::Cgroup;
+pub use group::{Cgroup, Origin};
 pub use layout::{Hierarchy, Layout, Version};
 pub use limit::{Limit, Rate};
 pub use oom::OomWatch;

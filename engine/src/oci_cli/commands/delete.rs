@@ -96,7 +96,9 @@ pub(in crate::oci_cli) fn remove(global: &Global, container: &Container) -> Resu
         what: "cannot remove the container's cgroup",
         source,
     };
-    if let Some(group) = container.group() {
+    if let Some(group) = container.group()
+        && !group.remove_if_empty()
+    {
         // No pid namespace may have died with the first process: what it started is ended here.
         if !group.processes().is_empty() {
             group.kill().map_err(failed)?;
