@@ -10,7 +10,7 @@ use kernel::tree::Tree;
 use crate::image::AddedLayer;
 use crate::oci::{Digest, LayerFormat};
 use crate::runtime::mounts::mount_root;
-use crate::runtime::request::{Access, Root, Writable};
+use crate::runtime::request::{Access, Keeping, Root, Writable};
 use crate::store::{Batch, LayerRecord, NewLayer, Packed, pack, tree_size};
 
 use super::BuildError;
@@ -40,6 +40,7 @@ pub(super) fn open(state: &State, layer: &NewLayer) -> Result<Tree, BuildError> 
     let writable = Some(Writable {
         upper: layer.tree(),
         work: layer.work(),
+        keeping: Keeping::AsFiles,
     });
     Ok(Tree::at(mount_root(&Root {
         lower,

@@ -18,11 +18,12 @@ use crate::oci::Digest;
 use crate::runtime::client::{AttachStream, ShimClient};
 use crate::runtime::handshake::{ExitRecord, Output, Streams, Target};
 use crate::runtime::launch;
-use crate::runtime::request::{Access, MountSource, Root, Writable};
+use crate::runtime::request::{Access, Keeping, MountSource, Root, Writable};
 
 use super::build::{BuildOptions, Intermediate, PullPolicy};
 use super::container::{Container, ContainerRecord, Ended, Running, State};
 use super::init_layer::Place;
+use super::networks::Removal;
 use super::pull::PulledTags;
 use super::{Daemon, DaemonError, ProgressSink, PullRequest, names};
 
@@ -264,7 +265,11 @@ impl Run<'_> {
         report.tell(stage, Event::Running(id.clone()));
         let ended = self.perform(&container, &wish, stage, report);
         self.host.runs.remove(&id);
-        daemon.disconnect(&self.record);
+        let removal = match &ended {
+            Ok(_) => Removal::ByTheKernel,
+            Err(_) => Removal::Now,
+        };
+        daemon.disconnect(&self.record, removal);
         daemon.release(&container);
         if let Err(error) = launch::forget(&id, &daemon.paths) {
             tracing::warn!("cannot clear the run of {id}: {error}");
@@ -313,6 +318,7 @@ impl Run<'_> {
         let writable = Some(Writable {
             upper: wish.layer.tree(),
             work: wish.layer.work(),
+            keeping: Keeping::AsFiles,
         });
         request.root = Root {
             lower,

@@ -9,6 +9,7 @@ use crate::runtime::handshake::{ExitRecord, Target};
 use crate::runtime::launch;
 
 use super::container::{Container, Ended, State};
+use super::networks::Removal;
 use super::{Daemon, frames, restart};
 
 impl Daemon {
@@ -111,9 +112,12 @@ impl Daemon {
             inner.shim = None;
             (inner.record.clone(), next, told)
         };
-        self.disconnect(&record);
+        self.disconnect(&record, Removal::ByTheKernel);
         self.release(container);
-        if let Err(error) = self.save(container) {
+        // Whoever finds the record of a run without a shim removes it, as is done here in a moment.
+        if next != Next::Remove
+            && let Err(error) = self.save(container)
+        {
             tracing::error!("{error}");
         }
         if exit.oom_killed && !told {

@@ -11,7 +11,7 @@ use kernel::tree::{self, Tree};
 
 use crate::api::types::{FilesystemChange, PathStat};
 use crate::runtime::mounts::mount_root;
-use crate::runtime::request::{Access, Root, Writable};
+use crate::runtime::request::{Access, Keeping, Root, Writable};
 use crate::store::{
     Budget, OverlayPlan, Packed, UnpackError, Whiteouts, pack, pack_entry, unpack_into,
 };
@@ -82,6 +82,7 @@ impl Daemon {
         let writable = Some(Writable {
             upper: plan.upper,
             work: plan.work,
+            keeping: Keeping::AsFiles,
         });
         Ok(Tree::at(mount_root(&Root {
             lower: plan.lowers,

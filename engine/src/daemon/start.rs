@@ -10,6 +10,7 @@ use crate::runtime::launch::{self, LaunchError};
 
 use super::container::{Container, ContainerRecord, Ended, Running, State};
 use super::metrics::Action;
+use super::networks::Removal;
 use super::restart::Backoff;
 use super::{Daemon, DaemonError};
 
@@ -105,7 +106,7 @@ impl Daemon {
             running
         });
         if result.is_err() {
-            self.disconnect(&record);
+            self.disconnect(&record, Removal::Now);
             self.release(container);
         }
         result

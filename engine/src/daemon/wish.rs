@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::api::types::{HostConfig, MountPoint};
 use crate::runtime::request::{
-    Access, AppArmorSpec, CapabilitySpec, DeviceSpec, InitProcess, MountSource, MountSpec,
+    Access, AppArmorSpec, CapabilitySpec, DeviceSpec, InitProcess, Keeping, MountSource, MountSpec,
     Namespaces, ProcessSpec, Resources, Rlimit, Root, RunRequest, SeccompSpec, Sharing, Stdin,
     TerminalSize, Writable,
 };
@@ -70,6 +70,12 @@ impl Daemon {
                 writable: Some(Writable {
                     upper: overlay.upper,
                     work: overlay.work,
+                    // After a reboot nothing is left of what had `--rm`.
+                    keeping: if host.auto_remove {
+                        Keeping::UntilReboot
+                    } else {
+                        Keeping::AsFiles
+                    },
                 }),
                 access: access(host.readonly_rootfs),
             },

@@ -142,7 +142,7 @@ pub fn remove(stage: &Stage, network: &BridgeNetwork) -> Result<(), NetworkError
 }
 
 /// Removes an interface of the stage; does nothing if there is none.
-pub(super) fn remove_link(stage: &Stage, name: &str) -> Result<(), NetworkError> {
+pub(crate) fn remove_link(stage: &Stage, name: &str) -> Result<(), NetworkError> {
     inside(&Namespace::of_stage(stage)?, || match link::index(name) {
         None => Ok(()),
         Some(_) => match link::delete(name) {

@@ -62,6 +62,22 @@ pub struct Writable {
     pub upper: PathBuf,
     /// Empty directory on the same file system.
     pub work: PathBuf,
+    /// What becomes of it when the power ends.
+    #[serde(default)]
+    pub keeping: Keeping,
+}
+
+/// How long what a container writes is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keeping {
+    /// As files of this host are: what a program syncs is on the disk, and all of it is when the
+    /// root is unmounted.
+    #[default]
+    AsFiles,
+    /// No longer than the host runs: nobody waits for the disk. See "Volatile mount" in the
+    /// kernel's Documentation/filesystems/overlayfs.rst.
+    UntilReboot,
 }
 
 /// Whether something may be written.

@@ -5,12 +5,16 @@ use serde_json::{Value, json};
 use crate::cases::Case;
 use crate::client::Client;
 
-pub(crate) const CASES: [Case; 8] = [
+pub(crate) const CASES: [Case; 9] = [
     ("a_network_is_told_as_it_was_asked_for", told),
     ("wrong_networks_are_refused_and_leave_nothing", refused),
     (
         "fixed_addresses_are_given_once_and_come_back",
         fixed_addresses,
+    ),
+    (
+        "an_address_that_comes_back_leads_to_its_new_owner",
+        comes_back,
     ),
     ("a_running_container_joins_and_leaves", joins_and_leaves),
     ("names_are_answered_inside_their_networks_only", names),
@@ -229,6 +233,31 @@ fn fixed_addresses(client: &Client) {
         "somebody is in it"
     );
     remove(client, &["two", "three"], &["fixed"]);
+}
+
+/// The kernel removes the interface of a container that has ended in its own time; nobody may reach it by then.
+fn comes_back(client: &Client) {
+    let ipam = json!({ "Config": [{ "Subnet": "10.79.0.0/24" }] });
+    make(client, &json!({ "Name": "back", "IPAM": ipam }));
+    let host = json!({ "NetworkMode": "back" });
+    start(
+        client,
+        "asks",
+        &json!({ "Image": "busybox", "HostConfig": host }),
+    );
+    for round in ["1", "2", "3"] {
+        let place = json!({ "back": { "IPAMConfig": { "IPv4Address": "10.79.0.7" } } });
+        let body = json!({ "Image": "busybox", "HostConfig": host, "NetworkingConfig": { "EndpointsConfig": place } });
+        start(client, "owner", &body);
+        let serve = format!(
+            "echo {round} > /answer; busybox httpd -p 80 -h /; for n in 1 2 3 4 5; do busybox wget -qO- http://127.0.0.1/answer && break; sleep 1; done"
+        );
+        inside(client, "owner", &serve);
+        let answer = inside(client, "asks", "busybox wget -qO- http://10.79.0.7/answer");
+        assert_eq!(answer.trim(), round);
+        remove(client, &["owner"], &[]);
+    }
+    remove(client, &["asks"], &["back"]);
 }
 
 fn joins_and_leaves(client: &Client) {

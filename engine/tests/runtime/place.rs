@@ -64,6 +64,7 @@ impl Place {
                 writable: Some(Writable {
                     upper: self.path("upper"),
                     work: self.path("work"),
+                    ..Writable::default()
                 }),
                 ..Root::default()
             },

@@ -1,13 +1,20 @@
 //! One container after another.
 
+use engine::runtime::request::Keeping;
+
 use crate::Test;
 use crate::place::Place;
 
-pub(crate) const TESTS: [Test; 4] = [
+pub(crate) const TESTS: [Test; 6] = [
     ("a_program_runs_and_its_code_is_kept", exit_code),
     ("a_missing_program_is_127", missing_program),
     ("a_32_bit_program_runs_below_the_filter", narrow),
     ("a_container_that_ended_leaves_no_group", nothing_left),
+    (
+        "a_container_is_in_its_group_in_every_hierarchy",
+        in_its_group,
+    ),
+    ("a_root_that_ends_with_the_host_starts_again", volatile),
 ];
 
 fn exit_code() {
@@ -69,4 +76,29 @@ fn nothing_left() {
     let place = Place::new("left");
     assert_eq!(place.sh("true").exit.code, 0);
     assert_eq!(place.groups(), Vec::<std::path::PathBuf>::new());
+}
+
+fn in_its_group() {
+    let place = Place::new("group");
+    let created = place.create(&place.request(&["sleep", "100"])).unwrap();
+    created.shim.start().unwrap();
+    let groups = std::fs::read_to_string(format!("/proc/{}/cgroup", created.engine_pid)).unwrap();
+    let mounted = place.groups().len();
+    assert!(mounted > 0);
+    let inside = |line: &&str| line.ends_with(&format!("/docker/{}", place.id));
+    assert_eq!(groups.lines().filter(inside).count(), mounted, "{groups}");
+}
+
+fn volatile() {
+    let place = Place::new("volatile");
+    let mut request = place.request(&["sh", "-c", "cat /kept || echo first > /kept"]);
+    let writable = request.root.writable.as_mut().unwrap();
+    writable.keeping = Keeping::UntilReboot;
+    assert_eq!(place.run(&request).exit.code, 0);
+    std::fs::remove_dir_all(place.paths.container(&place.id)).unwrap();
+    assert_eq!(place.run(&request).out, "first\n");
+    // `docker cp` looks into the same layer after the end.
+    request.root.writable.as_mut().unwrap().keeping = Keeping::AsFiles;
+    std::fs::remove_dir_all(place.paths.container(&place.id)).unwrap();
+    assert_eq!(place.run(&request).out, "first\n");
 }

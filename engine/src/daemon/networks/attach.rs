@@ -10,6 +10,7 @@ use crate::network::{ipvlan, macvlan, none, parent};
 use super::super::container::{Container, ContainerRecord};
 use super::super::{Daemon, DaemonError};
 use super::address::addresses;
+use super::leftovers::Removal;
 use super::record::{Driver, NetworkRecord};
 
 impl Daemon {
@@ -47,6 +48,7 @@ impl Daemon {
         let endpoint = endpoint(network, settings, String::new());
         let made = match &network.driver {
             Driver::Bridge(_) => {
+                self.remove_leftovers(network, settings)?;
                 let network = network.bridge().expect("it is one");
                 bridge::attach(&self.stage, &network, engine_pid, endpoint)?
             }
@@ -85,20 +87,25 @@ impl Daemon {
         }
     }
 
-    /// Takes down what is left of a container's links after its end: the rules of its ports.
-    pub(crate) fn disconnect(&self, record: &ContainerRecord) {
+    /// Takes down what is left of a container's links after its end: names, the rules of its ports, the pairs. A start
+    /// that failed before the container's end joined them leaves pairs that no namespace takes along.
+    pub(crate) fn disconnect(&self, record: &ContainerRecord, removal: Removal) {
         self.leave_names(&record.id);
         if let Err(error) = self.unpublish(&record.id) {
             tracing::error!("the ports of {} stay published: {error}", record.id);
         }
-        // The kernel removes the pairs with the namespace, in its own time; a start that failed before the
-        // container's end joined it leaves them.
         for (name, settings) in &record.endpoints {
             let network = self.networks.lock().find(name).cloned();
-            if let Ok(network) = network
-                && !settings.endpoint_id.is_empty()
-                && let Err(error) = self.unlink(&network, record)
+            let Ok(network) = network else {
+                continue;
+            };
+            if settings.endpoint_id.is_empty()
+                || (removal == Removal::ByTheKernel
+                    && self.leave_behind(&network, record, settings))
             {
+                continue;
+            }
+            if let Err(error) = self.unlink(&network, record) {
                 tracing::warn!("{error}");
             }
         }

@@ -15,6 +15,7 @@ mod address;
 mod attach;
 mod files;
 mod join;
+mod leftovers;
 mod links;
 mod publish;
 mod wanted;
@@ -22,6 +23,7 @@ mod wanted;
 mod names;
 mod resolver;
 
+pub(crate) use leftovers::Removal;
 pub(crate) use record::Networks;
 pub(crate) use settings::first_networks;
 pub(crate) use wanted::Attachment;

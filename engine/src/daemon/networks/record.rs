@@ -1,6 +1,7 @@
 //! `networks.json`: every network, and the addresses given out in it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
@@ -36,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) records: Vec<NetworkRecord>,
     /// By network id, one for each family; filled again from the records of containers after a restart.
     pub(super) pools: BTreeMap<String, Vec<Pool>>,
+    /// By network id and address, the host's end of a pair that the kernel has yet to remove.
+    pub(super) leftovers: BTreeMap<(String, IpAddr), String>,
 }
 
 /// One network of `networks.json`.

@@ -8,7 +8,7 @@ use kernel::error::SysError;
 use kernel::fs::{self, Access, Dir};
 use kernel::mount::{self, Attributes, Change, Depth, FileSystem, Propagation};
 
-use crate::runtime::request::{Root, Writable};
+use crate::runtime::request::{Keeping, Root, Writable};
 
 /// Mounts the root, attached nowhere: whoever holds the descriptor moves it into place.
 pub(crate) fn mount_root(root: &Root) -> Result<OwnedFd, SysError> {
@@ -68,9 +68,20 @@ fn layers_in_one_string(context: &FileSystem, open: &[OwnedFd]) -> Result<(), Sy
 }
 
 fn finish(context: &FileSystem, writable: Option<&Writable>) -> Result<(), SysError> {
-    if let Some(Writable { upper, work }) = writable {
+    if let Some(Writable {
+        upper,
+        work,
+        keeping,
+    }) = writable
+    {
         context.set(c"upperdir", &c_string(upper))?;
         context.set(c"workdir", &c_string(work))?;
+        // The mark of a volatile mount refuses every later one, because the host may have lost what was written.
+        // Here nothing of that kind outlives the host: if there is a mark, the former mount was of this very boot.
+        let _ = std::fs::remove_dir_all(work.join("work/incompat/volatile"));
+        if *keeping == Keeping::UntilReboot {
+            context.set_flag(c"volatile")?;
+        }
     }
     // Layers mark opaque directories with user.overlay.opaque, so that one unpacked layer serves the host and
     // every machine; trusted.* attributes belong to the initial user namespace.
