@@ -37,6 +37,7 @@ fn filter(level: &str) -> EnvFilter {
 }
 
 fn start(args: EngineArgs) -> anyhow::Result<()> {
+    kernel::memory::keep_little();
     let mut config = Config::resolve(args)?;
     config.unpacker = Some(std::env::current_exe()?);
     if config.validate {

@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::oneshot;
 
 use crate::daemon::{LogLine, Output, StreamReader, StreamWriter};
+pub(crate) use crate::runtime::handshake::Framing;
 
 use super::detach::{DetachKeys, Typed};
 use super::peer::Peer;
@@ -23,54 +24,25 @@ use super::version::ApiVersion;
 /// Some clients read the head of the answer through a buffer and lose what comes along with it.
 const AFTER_HEAD: Duration = Duration::from_millis(20);
 
-/// How output travels to the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
-    /// As it is (terminals).
-    Raw,
-    /// With heads.
-    Multiplexed,
+/// Until 1.42 every stream was called raw.
+fn media_type(framing: Framing, version: ApiVersion) -> &'static str {
+    if framing == Framing::Multiplexed && version >= ApiVersion::new(1, 42) {
+        "application/vnd.docker.multiplexed-stream"
+    } else {
+        "application/vnd.docker.raw-stream"
+    }
 }
 
-impl Framing {
-    /// A terminal has only one stream.
-    pub(crate) fn of(tty: bool) -> Self {
-        if tty { Self::Raw } else { Self::Multiplexed }
-    }
+/// A line of a log as the client reads it.
+pub(crate) fn log(framing: Framing, line: &LogLine) -> Bytes {
+    framing.frame(line.is_stderr, line.text.as_bytes()).into()
+}
 
-    /// Until 1.42 every stream was called raw.
-    fn media_type(self, version: ApiVersion) -> &'static str {
-        if self == Self::Multiplexed && version >= ApiVersion::new(1, 42) {
-            "application/vnd.docker.multiplexed-stream"
-        } else {
-            "application/vnd.docker.raw-stream"
-        }
-    }
-
-    /// One piece of output as the client reads it.
-    pub(crate) fn frame(self, stream: u8, bytes: &[u8]) -> Bytes {
-        if self == Self::Raw {
-            return Bytes::copy_from_slice(bytes);
-        }
-        let length = u32::try_from(bytes.len()).expect("pieces are at most a megabyte");
-        let mut framed = Vec::with_capacity(bytes.len() + 8);
-        framed.extend_from_slice(&[stream, 0, 0, 0]);
-        framed.extend_from_slice(&length.to_be_bytes());
-        framed.extend_from_slice(bytes);
-        framed.into()
-    }
-
-    /// A line of a log as the client reads it.
-    pub(crate) fn log(self, line: &LogLine) -> Bytes {
-        self.frame(if line.is_stderr { 2 } else { 1 }, line.text.as_bytes())
-    }
-
-    fn output(self, output: &Output) -> Option<Bytes> {
-        match output {
-            Output::Stdout(bytes) => Some(self.frame(1, bytes)),
-            Output::Stderr(bytes) => Some(self.frame(2, bytes)),
-            Output::Exited(_) => None,
-        }
+fn piece(framing: Framing, output: &Output) -> Option<Bytes> {
+    match output {
+        Output::Stdout(bytes) => Some(framing.frame(false, bytes).into()),
+        Output::Stderr(bytes) => Some(framing.frame(true, bytes).into()),
+        Output::Exited(_) => None,
     }
 }
 
@@ -82,7 +54,7 @@ pub(crate) fn wants_upgrade(headers: &HeaderMap) -> bool {
 /// The answer that begins a hijacked connection.
 pub(crate) fn switching(framing: Framing, version: ApiVersion) -> Response {
     let headers = [
-        (header::CONTENT_TYPE, framing.media_type(version)),
+        (header::CONTENT_TYPE, media_type(framing, version)),
         (header::CONNECTION, "Upgrade"),
         (header::UPGRADE, "tcp"),
     ];
@@ -91,7 +63,7 @@ pub(crate) fn switching(framing: Framing, version: ApiVersion) -> Response {
 
 /// The answer for a client that only reads.
 pub(crate) fn reading(framing: Framing, version: ApiVersion, body: Body) -> Response {
-    ([(header::CONTENT_TYPE, framing.media_type(version))], body).into_response()
+    ([(header::CONTENT_TYPE, media_type(framing, version))], body).into_response()
 }
 
 /// The connection, once the head of the answer is out; `None` when the client has left.
@@ -105,7 +77,7 @@ pub(crate) async fn upgraded(upgrade: OnUpgrade) -> Option<TokioIo<Upgraded>> {
 
 /// Says why there is no process, and closes.
 pub(crate) async fn refuse(mut client: TokioIo<Upgraded>, framing: Framing, why: &str) {
-    let text = framing.frame(1, format!("{why}\r\n").as_bytes());
+    let text = framing.frame(false, format!("{why}\r\n").as_bytes());
     // The client has left: nobody wants to know.
     let _ = client.write_all(&text).await;
     let _ = client.shutdown().await;
@@ -145,7 +117,7 @@ pub(crate) async fn relay(
         tokio::time::sleep(AFTER_HEAD).await;
     }
     for line in past {
-        if to_client.write_all(&framing.log(&line)).await.is_err() {
+        if to_client.write_all(&log(framing, &line)).await.is_err() {
             return End::Over;
         }
     }
@@ -220,7 +192,7 @@ async fn show(
             Ok(Some(Output::Exited(_))) => return recorded.await,
             Ok(None) => return,
             Ok(Some(output)) => {
-                let Some(bytes) = framing.output(&output) else {
+                let Some(bytes) = piece(framing, &output) else {
                     continue;
                 };
                 if to_client.write_all(&bytes).await.is_err() {
@@ -246,15 +218,15 @@ pub(crate) fn output_body(
     let (give, take) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(16);
     tokio::spawn(async move {
         for line in past {
-            if give.send(Ok(framing.log(&line))).await.is_err() {
+            if give.send(Ok(log(framing, &line))).await.is_err() {
                 return;
             }
         }
         let Some((mut output, _input)) = streams.await else {
             return;
         };
-        while let Ok(Some(piece)) = output.next().await {
-            let Some(bytes) = framing.output(&piece) else {
+        while let Ok(Some(printed)) = output.next().await {
+            let Some(bytes) = piece(framing, &printed) else {
                 recorded.await;
                 return;
             };
@@ -267,18 +239,4 @@ pub(crate) fn output_body(
         take.recv().await.map(|item| (item, take))
     });
     Body::from_stream(pieces.take_until(Box::pin(peer.gone())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pieces_have_a_head_unless_raw() {
-        assert_eq!(
-            &Framing::Multiplexed.frame(2, b"hi")[..],
-            b"\x02\0\0\0\0\0\0\x02hi"
-        );
-        assert_eq!(&Framing::Raw.frame(2, b"hi")[..], b"hi");
-    }
 }

@@ -14,6 +14,7 @@ mod hijack;
 mod peer;
 mod pipe;
 mod query;
+mod quiet;
 mod routes;
 mod serve;
 mod version;

@@ -18,7 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::daemon::{API_VERSION, Config, Daemon, DaemonError, Host};
 
-use super::peer::Peer;
+use super::peer::{Peer, Speech};
+use super::quiet::Quiet;
 use super::{routes, version};
 
 /// An engine that cannot start.
@@ -83,13 +84,17 @@ pub async fn run(config: Config, mut ready: impl FnMut(&str)) -> Result<(), Serv
             }
         })?;
     }
+    let quiet = Quiet::begin();
+    // What was read at the start is done with.
+    quiet.done();
     if let Some((_, listener, _)) = metrics {
-        tokio::spawn(accept(listener, routes::metrics(Arc::clone(&daemon))));
+        let router = routes::metrics(Arc::clone(&daemon));
+        tokio::spawn(accept(listener, router, quiet.clone()));
     }
     let router = routes::router(Arc::clone(&daemon));
     let mut sockets = Vec::new();
     for (address, listener, socket) in listeners {
-        tokio::spawn(accept(listener, router.clone()));
+        tokio::spawn(accept(listener, router.clone(), quiet.clone()));
         ready(&address);
         sockets.extend(socket);
     }
@@ -160,17 +165,17 @@ fn inherited(fd: i32) -> std::io::Result<UnixListener> {
     UnixListener::from_std(listener)
 }
 
-async fn accept(listener: Listener, router: axum::Router) {
+async fn accept(listener: Listener, router: axum::Router, quiet: Quiet) {
     loop {
         let accepted = match &listener {
             Listener::Unix(listener) => listener
                 .accept()
                 .await
-                .map(|(stream, _)| serve(stream, &router)),
+                .map(|(stream, _)| serve(stream, Speech::Plain, &router, quiet.clone())),
             Listener::Tcp(listener) => listener
                 .accept()
                 .await
-                .map(|(stream, _)| serve(stream, &router)),
+                .map(|(stream, _)| serve(stream, Speech::Plain, &router, quiet.clone())),
         };
         if let Err(error) = accepted {
             // Out of descriptors, most likely: waiting gives connections the time to end.
@@ -182,9 +187,11 @@ async fn accept(listener: Listener, router: axum::Router) {
 
 fn serve(
     stream: impl AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static,
+    speech: Speech,
     router: &axum::Router,
+    quiet: Quiet,
 ) {
-    let peer = Peer::of(&stream);
+    let peer = Peer::of(&stream, speech);
     let inner = TowerToHyperService::new(router.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         let inner = inner.clone();
@@ -208,6 +215,7 @@ fn serve(
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!("a connection ended: {error}");
         }
+        quiet.done();
     });
 }
 

@@ -1,11 +1,11 @@
 //! The streams of a container, for clients that come before, during and after its start.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::oneshot;
 
-use crate::runtime::client::ShimClient;
-use crate::runtime::handshake::Streams;
+use crate::runtime::client::{Outlet, ShimClient};
+use crate::runtime::handshake::{Streams, Target};
 
 use super::frames::{self, StreamReader, StreamWriter};
 use super::{Daemon, DaemonError, LogOptions, logs};
@@ -33,9 +33,17 @@ pub struct Attached {
     /// What was printed before, if asked for.
     pub past: Vec<logs::LogLine>,
     stream: Option<oneshot::Receiver<std::os::unix::net::UnixStream>>,
+    outlet: Arc<OnceLock<Outlet>>,
 }
 
 impl Attached {
+    /// Lets the shim write to the client's connection itself, if the container has yet to start. Whoever reads the
+    /// streams then hears of the end alone.
+    pub fn write_directly(&self, outlet: Outlet) {
+        // Set once: there is one client.
+        let _ = self.outlet.set(outlet);
+    }
+
     /// The streams, once there are any; `None` when the container will not run for this client.
     pub async fn streams(self) -> Option<(StreamReader, StreamWriter)> {
         let stream = self.stream?.await.ok()?;
@@ -49,13 +57,14 @@ impl Attached {
 #[derive(Debug)]
 pub(crate) struct Waiting {
     streams: Streams,
+    outlet: Arc<OnceLock<Outlet>>,
     give: oneshot::Sender<std::os::unix::net::UnixStream>,
 }
 
 impl Waiting {
     /// Attaches it now. Blocking.
     pub(crate) fn connect(self, shim: &ShimClient) {
-        match shim.attach(crate::runtime::handshake::Target::Init, self.streams) {
+        match shim.attach_to(Target::Init, self.streams, self.outlet.get()) {
             // A client that left does not want it any more.
             Ok(stream) => drop(self.give.send(stream.into_stream())),
             Err(error) => tracing::warn!("cannot attach a client: {error}"),
@@ -92,6 +101,7 @@ impl Daemon {
             tty: record.config.tty,
             past,
             stream: None,
+            outlet: Arc::default(),
         };
         if !options.stream {
             return Ok(attached);
@@ -103,7 +113,11 @@ impl Daemon {
         };
         let (give, take) = oneshot::channel();
         attached.stream = Some(take);
-        let client = Waiting { streams, give };
+        let client = Waiting {
+            streams,
+            outlet: Arc::clone(&attached.outlet),
+            give,
+        };
         // Under the lock: a container that has just been started has a shim by now.
         let now = {
             let mut inner = container.lock();

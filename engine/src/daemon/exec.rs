@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::api::types::{CreateExec, ExecInspect, ExecProcess, StartExec};
+use crate::runtime::client::Outlet;
 use crate::runtime::handshake::{Started, Streams, Target};
 use crate::runtime::request::{
     AppArmorSpec, CapabilitySpec, ProcessSpec, SeccompSpec, Stdin, TerminalSize,
@@ -104,11 +105,13 @@ impl Daemon {
         }
     }
 
-    /// Runs an exec; `None` when it is detached.
+    /// Runs an exec; `None` when it is detached. With an outlet the shim writes the output itself, and the streams tell
+    /// of the end alone.
     pub async fn start_exec(
         self: &Arc<Self>,
         id: &str,
         start: StartExec,
+        outlet: Option<Outlet>,
     ) -> Result<Option<(StreamReader, StreamWriter)>, DaemonError> {
         let exec = self.exec(id)?;
         {
@@ -120,7 +123,7 @@ impl Daemon {
         }
         let result = {
             let exec = Arc::clone(&exec);
-            self.block(move |daemon| daemon.run_exec(&exec, &start))
+            self.block(move |daemon| daemon.run_exec(&exec, &start, outlet.as_ref()))
                 .await
         };
         match result {
@@ -143,6 +146,7 @@ impl Daemon {
         &self,
         exec: &Arc<Exec>,
         start: &StartExec,
+        outlet: Option<&Outlet>,
     ) -> Result<Option<std::os::unix::net::UnixStream>, DaemonError> {
         let container = self.container(&exec.container)?;
         let shim = container.shim()?;
@@ -157,7 +161,7 @@ impl Daemon {
                 stdout: exec.request.attach_stdout,
                 stderr: exec.request.attach_stderr,
             };
-            let (started, stream) = shim.exec(&exec.id, &process, streams)?;
+            let (started, stream) = shim.exec(&exec.id, &process, streams, outlet)?;
             (started, Some(stream.into_stream()))
         };
         *exec.phase() = Phase::Running(started);

@@ -240,7 +240,9 @@ impl Daemon {
         };
         let mut printed = Vec::new();
         let run = async {
-            let streams = self.start_exec(&probe.id, StartExec::default()).await?;
+            let streams = self
+                .start_exec(&probe.id, StartExec::default(), None)
+                .await?;
             let Some((mut reader, _writer)) = streams else {
                 return Ok(-1);
             };

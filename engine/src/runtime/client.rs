@@ -1,18 +1,31 @@
 //! A client of a shim: one connection per call.
 
-use std::io;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use kernel::rights;
 use kernel::socket_path::SocketPath;
 
 use super::apparmor::{self, ProfileError};
 use super::handshake::{
-    ExitRecord, Frame, Input, Output, Refusal, Reply, Request, Started, Status, Streams, Target,
+    ExitRecord, Frame, Framing, Input, Output, Refusal, Reply, Request, Started, Status, Streams,
+    Target,
 };
 use super::plan::PlanError;
 use super::process::ProcessPlan;
 use super::request::{ProcessSpec, TerminalSize};
+
+/// A client's connection, for the shim to write output to: nobody else need copy it.
+#[derive(Clone, Debug)]
+pub struct Outlet {
+    /// The connection. What was written to it before has gone out.
+    pub socket: Arc<OwnedFd>,
+    /// What the client expects.
+    pub framing: Framing,
+}
 
 /// The name of one shim's socket; cheap to clone.
 #[derive(Clone, Debug)]
@@ -99,7 +112,22 @@ impl ShimClient {
 
     /// Attaches to the streams of a process.
     pub fn attach(&self, target: Target, streams: Streams) -> Result<AttachStream, ShimError> {
-        match self.call(&Request::Attach { target, streams })? {
+        self.attach_to(target, streams, None)
+    }
+
+    /// As [`attach`](Self::attach); output that an outlet is given for does not come through the stream.
+    pub fn attach_to(
+        &self,
+        target: Target,
+        streams: Streams,
+        outlet: Option<&Outlet>,
+    ) -> Result<AttachStream, ShimError> {
+        let request = Request::Attach {
+            target,
+            streams,
+            outlet: outlet.map(|outlet| outlet.framing),
+        };
+        match self.call_with(&request, outlet)? {
             (stream, Reply::Done) => Ok(AttachStream { stream }),
             (_, other) => Err(self.unexpected(&other)),
         }
@@ -111,8 +139,11 @@ impl ShimClient {
         id: &str,
         process: &ProcessSpec,
         streams: Streams,
+        outlet: Option<&Outlet>,
     ) -> Result<(Started, AttachStream), ShimError> {
-        match self.call(&exec_request(id, process, Some(streams))?)? {
+        let framing = outlet.map(|outlet| outlet.framing);
+        let request = exec_request(id, process, Some(streams), framing)?;
+        match self.call_with(&request, outlet)? {
             (stream, Reply::Started(started)) => Ok((started, AttachStream { stream })),
             (_, other) => Err(self.unexpected(&other)),
         }
@@ -120,7 +151,7 @@ impl ShimClient {
 
     /// Runs a second process whose output nobody sees.
     pub fn exec_detached(&self, id: &str, process: &ProcessSpec) -> Result<Started, ShimError> {
-        match self.call(&exec_request(id, process, None)?)?.1 {
+        match self.call(&exec_request(id, process, None, None)?)?.1 {
             Reply::Started(started) => Ok(started),
             other => Err(self.unexpected(&other)),
         }
@@ -134,14 +165,31 @@ impl ShimClient {
     }
 
     fn call(&self, request: &Request) -> Result<(UnixStream, Reply), ShimError> {
+        self.call_with(request, None)
+    }
+
+    fn call_with(
+        &self,
+        request: &Request,
+        outlet: Option<&Outlet>,
+    ) -> Result<(UnixStream, Reply), ShimError> {
         let mut stream = SocketPath::open(&self.socket)
             .and_then(|path| UnixStream::connect(path.short()))
             .map_err(|source| ShimError::Unreachable {
                 path: self.socket.clone(),
                 source,
             })?;
-        Frame::json(request)
-            .write_to(&mut stream)
+        let bytes = Frame::json(request).encode();
+        let mut rest = bytes.as_slice();
+        if let Some(outlet) = outlet {
+            // Descriptors travel with a byte.
+            let (first, others) = rest.split_at(1);
+            rights::send(stream.as_fd(), first, &[outlet.socket.as_fd()])
+                .map_err(|e| self.broken(e.source))?;
+            rest = others;
+        }
+        stream
+            .write_all(rest)
             .map_err(|source| self.broken(source))?;
         match self.reply(&mut stream)? {
             Reply::Refused(refusal) => Err(refusal.into()),
@@ -175,6 +223,7 @@ fn exec_request(
     id: &str,
     process: &ProcessSpec,
     streams: Option<Streams>,
+    outlet: Option<Framing>,
 ) -> Result<Request, ShimError> {
     let mut plan = ProcessPlan::of(process, "")?;
     plan.apparmor = apparmor::resolve(process)?;
@@ -182,6 +231,7 @@ fn exec_request(
         id: id.to_owned(),
         process: Box::new(plan),
         streams,
+        outlet,
     })
 }
 

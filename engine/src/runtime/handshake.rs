@@ -45,6 +45,9 @@ pub enum Request {
         target: Target,
         /// Which of its streams.
         streams: Streams,
+        /// Write the output to the descriptor that came with this request, in this form.
+        #[serde(default)]
+        outlet: Option<Framing>,
     },
     /// Run a second process.
     Exec {
@@ -54,7 +57,20 @@ pub enum Request {
         process: Box<ProcessPlan>,
         /// Become its stream; `None` discards its output.
         streams: Option<Streams>,
+        /// Write the output to the descriptor that came with this request, in this form.
+        #[serde(default)]
+        outlet: Option<Framing>,
     },
+}
+
+impl Request {
+    /// The form of the output on the descriptor that came along, if one did.
+    pub(crate) fn outlet(&self) -> Option<Framing> {
+        match self {
+            Self::Attach { outlet, .. } | Self::Exec { outlet, .. } => *outlet,
+            _ => None,
+        }
+    }
 }
 
 /// A process of the container.
@@ -67,6 +83,40 @@ pub enum Target {
     Exec(String),
     /// Every process in the container's cgroup.
     All,
+}
+
+/// The form that output has on a connection of the Docker API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Framing {
+    /// As it is (terminals).
+    Raw,
+    /// Each piece behind eight bytes: stream (1 output, 2 error), three zeros, length (big endian).
+    Multiplexed,
+}
+
+impl Framing {
+    /// A terminal has only one stream.
+    pub fn of(tty: bool) -> Self {
+        if tty { Self::Raw } else { Self::Multiplexed }
+    }
+
+    /// One piece of output as the client reads it.
+    pub fn frame(self, is_error: bool, bytes: &[u8]) -> Vec<u8> {
+        let mut framed = self.head(is_error, bytes.len());
+        framed.extend_from_slice(bytes);
+        framed
+    }
+
+    /// What stands before so many bytes of output.
+    pub fn head(self, is_error: bool, length: usize) -> Vec<u8> {
+        if self == Self::Raw {
+            return Vec::new();
+        }
+        let length = u32::try_from(length).expect("pieces are at most a megabyte");
+        let [a, b, c, d] = length.to_be_bytes();
+        vec![1 + u8::from(is_error), 0, 0, 0, a, b, c, d]
+    }
 }
 
 /// Which streams a client wants.
@@ -446,6 +496,13 @@ mod tests {
                 rows: 50
             })
         );
+    }
+
+    #[test]
+    fn pieces_have_a_head_unless_raw() {
+        let framed = Framing::Multiplexed.frame(true, b"hi");
+        assert_eq!(framed, b"\x02\0\0\0\0\0\0\x02hi");
+        assert_eq!(Framing::Raw.frame(true, b"hi"), b"hi");
     }
 
     #[test]

@@ -49,12 +49,12 @@ pub(super) async fn start(
     // What the client says now decides how it is answered, not what it said when it created the exec.
     let framing = Framing::of(start.tty);
     if start.detach {
-        daemon.start_exec(&id, start).await?;
+        daemon.start_exec(&id, start, None).await?;
         return Ok(StatusCode::OK.into_response());
     }
     let recorded = Arc::clone(&daemon).exec_recorded(id.clone());
     let Some(upgrade) = upgrade else {
-        let streams = std::future::ready(daemon.start_exec(&id, start).await?);
+        let streams = std::future::ready(daemon.start_exec(&id, start, None).await?);
         let body = hijack::output_body(framing, Vec::new(), streams, recorded, peer);
         return Ok(hijack::reading(framing, version, body));
     };
@@ -63,7 +63,7 @@ pub(super) async fn start(
         let Some(client) = hijack::upgraded(upgrade).await else {
             return;
         };
-        let streams = match daemon.start_exec(&id, start).await {
+        let streams = match daemon.start_exec(&id, start, peer.outlet(framing)).await {
             Ok(streams) => std::future::ready(streams),
             Err(error) => {
                 let why = error.unrunnable_exec().unwrap_or_else(|| error.to_string());

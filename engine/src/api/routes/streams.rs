@@ -57,6 +57,12 @@ pub(super) async fn attach(
         let Some(client) = hijack::upgraded(upgrade).await else {
             return;
         };
+        // What was printed before comes first, and from here.
+        if past.is_empty()
+            && let Some(outlet) = peer.outlet(framing)
+        {
+            attached.write_directly(outlet);
+        }
         let leaving = Leaving { keys, peer };
         let relay = hijack::relay(client, framing, past, attached.streams(), recorded, leaving);
         if relay.await == End::Detached {
@@ -108,7 +114,7 @@ pub(super) async fn logs(
             line.text.insert_str(0, &stamp(&line));
         }
         Some((
-            Ok::<Bytes, std::convert::Infallible>(framing.log(&line)),
+            Ok::<Bytes, std::convert::Infallible>(hijack::log(framing, &line)),
             lines,
         ))
     });

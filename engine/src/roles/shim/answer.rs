@@ -32,7 +32,9 @@ impl Shim {
                 done
             }
             Request::Wait { target } => Ok((None, Mode::Waiting(self.number(&target)?))),
-            Request::Attach { target, streams } => {
+            Request::Attach {
+                target, streams, ..
+            } => {
                 let mode = Mode::Attached(self.number(&target)?, streams);
                 Ok((Some(Reply::Done), mode))
             }
@@ -40,6 +42,7 @@ impl Shim {
                 id,
                 process,
                 streams,
+                outlet: _,
             } => {
                 let (number, started) = self.exec(id, &process)?;
                 let mode = streams.map_or(Mode::Asking, |s| Mode::Attached(number, s));

@@ -1,15 +1,15 @@
 //! A connection to the shim: what it has sent, what waits to be sent to it.
 
-use std::collections::VecDeque;
-use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use crate::logs::Stream;
-use crate::runtime::handshake::{Frame, Streams};
+use kernel::rights;
 
-/// With more than this unread by a client its process is not read either, for a while.
-const OUTPUT_MAX: usize = 1 << 20;
+use super::way::Way;
+use crate::logs::Stream;
+use crate::runtime::handshake::{Frame, Framing, Streams};
 
 /// So long a client that reads nothing may hold up a container.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,37 +30,53 @@ pub(super) enum Mode {
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Client {
-    /// The socket, which never blocks.
-    pub(super) stream: UnixStream,
     /// What it is for.
     pub(super) mode: Mode,
+    way: Way,
+    /// Where its output goes instead.
+    outlet: Option<(Way, Framing)>,
+    /// Came with a request that has not been read to its end.
+    given: Option<OwnedFd>,
     inbox: Vec<u8>,
-    outbox: VecDeque<u8>,
     stalled: Option<Instant>,
     gone: bool,
 }
 
 impl Client {
     /// A new connection.
-    pub(super) fn new(stream: UnixStream) -> std::io::Result<Self> {
-        stream.set_nonblocking(true)?;
+    pub(super) fn new(stream: UnixStream) -> io::Result<Self> {
         Ok(Self {
-            stream,
             mode: Mode::Asking,
+            way: Way::over(OwnedFd::from(stream))?,
+            outlet: None,
+            given: None,
             inbox: Vec::new(),
-            outbox: VecDeque::new(),
             stalled: None,
             gone: false,
         })
     }
 
+    /// The connection.
+    pub(super) fn socket(&self) -> BorrowedFd<'_> {
+        self.way.as_fd()
+    }
+
+    /// Where output waits to go.
+    pub(super) fn held_up(&self) -> Option<BorrowedFd<'_>> {
+        let (outlet, _) = self.outlet.as_ref()?;
+        (!outlet.is_empty()).then(|| outlet.as_fd())
+    }
+
     /// Reads what there is and returns the whole frames.
     pub(super) fn read(&mut self) -> Vec<Frame> {
         let mut buffer = [0; 4 << 10];
-        match self.stream.read(&mut buffer) {
-            Ok(0) => self.gone = true,
-            Ok(n) => self.inbox.extend_from_slice(&buffer[..n]),
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+        match rights::receive(self.way.as_fd(), &mut buffer) {
+            Ok((0, _)) => self.gone = true,
+            Ok((n, mut descriptors)) => {
+                self.inbox.extend_from_slice(&buffer[..n]);
+                self.given = descriptors.pop().or(self.given.take());
+            }
+            Err(e) if e.source.kind() == ErrorKind::WouldBlock => {}
             Err(_) => self.gone = true,
         }
         let mut frames = Vec::new();
@@ -76,72 +92,74 @@ impl Client {
         }
     }
 
+    /// Sends its output from now on to the descriptor it has given, if it has.
+    pub(super) fn open_outlet(&mut self, framing: Option<Framing>) {
+        if let (Some(framing), Some(socket)) = (framing, self.given.take()) {
+            match Way::over(socket) {
+                Ok(way) => self.outlet = Some((way, framing)),
+                Err(_) => self.gone = true,
+            }
+        }
+    }
+
     /// Sends a frame, now or when the client reads.
     pub(super) fn send(&mut self, frame: &Frame) {
-        self.outbox.extend(frame.encode());
+        self.way.push(&frame.encode());
         self.flush();
     }
 
-    /// Sends output of a process. What is taken at once is not copied.
+    /// Sends output of a process.
     pub(super) fn send_output(&mut self, stream: Stream, bytes: &[u8]) {
-        let head = Frame::output_head(stream == Stream::Stderr, bytes.len());
-        let mut sent = 0;
-        if self.outbox.is_empty() {
-            let parts = [IoSlice::new(&head), IoSlice::new(bytes)];
-            match self.stream.write_vectored(&parts) {
-                Ok(count) => sent = count,
-                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-                Err(_) => {
-                    self.gone = true;
-                    return;
-                }
+        let is_error = stream == Stream::Stderr;
+        let sent = match &mut self.outlet {
+            Some((way, framing)) => way.send(&framing.head(is_error, bytes.len()), bytes),
+            None => {
+                let head = Frame::output_head(is_error, bytes.len());
+                self.way.send(&head, bytes)
             }
+        };
+        self.gone |= sent.is_err();
+        self.look_whether_stalled();
+    }
+
+    /// Sends what the client takes: the end of a process only behind the last of its output.
+    pub(super) fn flush(&mut self) {
+        let flushed = match &mut self.outlet {
+            Some((way, _)) => way.flush().and_then(|moved| match way.is_empty() {
+                true => self.way.flush().map(|also| moved || also),
+                false => Ok(moved),
+            }),
+            None => self.way.flush(),
+        };
+        match flushed {
+            Ok(true) => self.stalled = None,
+            Ok(false) => {}
+            Err(_) => self.gone = true,
         }
-        self.outbox.extend(head.get(sent..).unwrap_or_default());
-        self.outbox
-            .extend(&bytes[sent.saturating_sub(head.len())..]);
+        self.look_whether_stalled();
+    }
+
+    fn look_whether_stalled(&mut self) {
         if self.is_full() {
             self.stalled.get_or_insert_with(Instant::now);
         }
     }
 
-    /// Sends what the client takes.
-    pub(super) fn flush(&mut self) {
-        while !self.outbox.is_empty() {
-            match self.stream.write(self.outbox.as_slices().0) {
-                Ok(n) => {
-                    self.outbox.drain(..n);
-                    self.stalled = None;
-                }
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    if self.is_full() {
-                        self.stalled.get_or_insert_with(Instant::now);
-                    }
-                    return;
-                }
-                Err(_) => {
-                    self.gone = true;
-                    self.outbox.clear();
-                }
-            }
-        }
-    }
-
-    /// Whether something waits to be sent.
+    /// Whether something waits to be sent over the connection itself.
     pub(super) fn has_output(&self) -> bool {
-        !self.outbox.is_empty()
+        !self.way.is_empty() && self.held_up().is_none()
     }
 
     /// Whether it reads so slowly that its process must wait.
     pub(super) fn is_full(&self) -> bool {
-        self.outbox.len() > OUTPUT_MAX
+        let outlet = self.outlet.as_ref();
+        self.way.is_full() || outlet.is_some_and(|(way, _)| way.is_full())
     }
 
     /// Whether the connection is over: closed, done, or stalled for too long.
     pub(super) fn is_over(&self) -> bool {
         let stalled = self.stalled.is_some_and(|since| since.elapsed() > PATIENCE);
-        let done = self.mode == Mode::Leaving && self.outbox.is_empty();
-        self.gone || stalled || done
+        let sent = self.way.is_empty() && self.held_up().is_none();
+        self.gone || stalled || (self.mode == Mode::Leaving && sent)
     }
 }

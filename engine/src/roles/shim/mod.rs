@@ -9,6 +9,7 @@ mod end;
 mod process;
 mod serve;
 mod start;
+mod way;
 
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};

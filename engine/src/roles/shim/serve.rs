@@ -55,6 +55,7 @@ enum Owner {
     Memory,
     Log,
     Client(u64),
+    Outlet(u64),
     Ended(u64),
     Output(u64, Stream),
     Input(u64),
@@ -155,7 +156,10 @@ impl Shim {
                 (false, true) => Interest::Write,
                 (false, false) => Interest::Hangup,
             };
-            set.push((Owner::Client(number), (client.stream.as_fd(), interest)));
+            set.push((Owner::Client(number), (client.socket(), interest)));
+            if let Some(outlet) = client.held_up() {
+                set.push((Owner::Outlet(number), (outlet, Interest::Write)));
+            }
         }
         for (&number, process) in &self.processes {
             if process.ended().is_none() {
@@ -232,6 +236,11 @@ impl Shim {
                     for frame in client.read() {
                         self.frame(number, frame);
                     }
+                }
+            }
+            Owner::Outlet(number) => {
+                if let Some(client) = self.clients.get_mut(&number) {
+                    client.flush();
                 }
             }
             Owner::Ended(number) => self.collect(number),
@@ -367,10 +376,14 @@ impl Shim {
         };
         match mode {
             Mode::Asking => {
+                let mut outlet = None;
                 let (reply, mode) = match frame.parse::<Request>() {
-                    Ok(request) => self
-                        .answer(request)
-                        .unwrap_or_else(|refusal| (Some(Reply::Refused(refusal)), Mode::Leaving)),
+                    Ok(request) => {
+                        outlet = request.outlet();
+                        self.answer(request).unwrap_or_else(|refusal| {
+                            (Some(Reply::Refused(refusal)), Mode::Leaving)
+                        })
+                    }
                     Err(e) => {
                         let refusal = Refusal::failed("the request is not understood", &e);
                         (Some(Reply::Refused(refusal)), Mode::Leaving)
@@ -378,6 +391,7 @@ impl Shim {
                 };
                 if let Some(client) = self.clients.get_mut(&number) {
                     client.mode = mode;
+                    client.open_outlet(outlet);
                     if let Some(reply) = reply {
                         client.send(&Frame::json(&reply));
                     }
