@@ -65,27 +65,35 @@ impl Daemon {
         };
         let (before, since) = (time_of("before")?, time_of("since")?);
         let every = options.all || options.limit.is_some() || filters.has("status");
-        let mut records: Vec<_> = self
+        let mut containers: Vec<_> = self
             .all_containers()
-            .iter()
-            .map(|container| container.record())
-            .collect();
-        records.sort_by_key(|record| std::cmp::Reverse(record.created));
-        let images = self.image_names();
-        let chosen = records
             .into_iter()
-            .filter(|record| {
-                every
-                    || record.state.process().is_some()
-                    || matches!(record.state, State::Restarting(_))
+            .map(|container| {
+                let created = container.lock().record.created;
+                (created, container)
             })
-            .filter(|record| before.is_none_or(|time| record.created < time))
-            .filter(|record| since.is_none_or(|time| record.created > time))
-            .filter(|record| self.matches(record, filters))
-            .take(options.limit.unwrap_or(usize::MAX));
-        Ok(chosen
-            .map(|record| self.summary(&record, options.sizes, &images))
-            .collect())
+            .collect();
+        containers.sort_by_key(|(created, _)| std::cmp::Reverse(*created));
+        let images = self.image_names();
+        let wanted = |record: &ContainerRecord| {
+            (every
+                || record.state.process().is_some()
+                || matches!(record.state, State::Restarting(_)))
+                && before.is_none_or(|time| record.created < time)
+                && since.is_none_or(|time| record.created > time)
+                && self.matches(record, filters)
+        };
+        let chosen = containers.into_iter().filter_map(|(_, container)| {
+            // A copy of every record would cost more than the list. To count what is on the disk takes longer than a
+            // lock is held.
+            if options.sizes == Sizes::Computed {
+                let record = container.record();
+                return wanted(&record).then(|| self.summary(&record, options.sizes, &images));
+            }
+            let record = &container.lock().record;
+            wanted(record).then(|| self.summary(record, options.sizes, &images))
+        });
+        Ok(chosen.take(options.limit.unwrap_or(usize::MAX)).collect())
     }
 
     /// Whether every filter has an alternative that the container satisfies.
@@ -144,12 +152,11 @@ impl Daemon {
     ) -> ContainerSummary {
         let size = (sizes == Sizes::Computed)
             .then(|| tree_size(&self.container_dir(&record.id).join("upper")));
-        let below: u64 = record
-            .layers
-            .iter()
-            .filter_map(|chain| self.store.layer(chain).ok())
-            .map(|l| l.record.size)
-            .sum();
+        let below = || -> u64 {
+            let layers = record.layers.iter();
+            let known = layers.filter_map(|chain| self.store.layer(chain).ok());
+            known.map(|layer| layer.record.size).sum()
+        };
         let words = record
             .config
             .entrypoint
@@ -165,7 +172,7 @@ impl Daemon {
             created: record.created.as_second(),
             ports: ports(record),
             size_rw: size.and_then(|size| i64::try_from(size).ok()),
-            size_root_fs: size.and_then(|size| i64::try_from(size + below).ok()),
+            size_root_fs: size.and_then(|size| i64::try_from(size + below()).ok()),
             labels: record.config.labels.clone(),
             state: record.state.word().into(),
             status: status(record, Timestamp::now()),
