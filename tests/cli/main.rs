@@ -4,11 +4,13 @@
 //! client on the real daemon: `UPDATE_TRANSCRIPTS=1` records anew where both are there. Every
 //! pair of a client and a daemon must give the same: ours on ours always, the other pairs where
 //! the peers are installed (`docker` of version 28, `dockerd` of version 26 or `PEER_DOCKER_HOST`).
-//! `differences.txt` lists, with its reason, each step where our engine still says something else.
+//! `differences.txt` lists, with its reason, each step that ends otherwise here.
 
 mod client;
+mod completion;
 mod coverage;
 mod daemon;
+mod difference;
 mod normal;
 mod pair;
 mod transcript;

@@ -70,15 +70,6 @@ impl Transcript {
     }
 }
 
-/// Steps where our engine still says something else: `NAME: $ COMMAND`, each below its reason.
-pub(crate) fn differences() -> Vec<String> {
-    let text = fs::read_to_string(here().join("differences.txt")).unwrap_or_default();
-    text.lines()
-        .filter(|line| line.contains(": $ "))
-        .map(str::to_owned)
-        .collect()
-}
-
 /// The folder of this suite.
 pub(crate) fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("cli")

@@ -91,6 +91,11 @@ impl Docker {
         ]);
     }
 
+    /// The client's own executable.
+    pub(crate) fn program(&self) -> &std::path::Path {
+        &self.program
+    }
+
     /// What the client calls itself.
     pub(crate) fn version(&self) -> String {
         self.ok(&["--version"])

@@ -17,8 +17,10 @@ mod list;
 mod options;
 mod privileges;
 mod projects;
+mod propagation;
 mod streams;
 mod system;
+mod tls;
 mod volumes;
 mod whole;
 
@@ -65,7 +67,9 @@ fn main() -> ExitCode {
         inspect::CASES,
         privileges::CASES,
         projects::CASES,
+        propagation::CASES,
         system::CASES,
+        tls::CASES,
         volumes::CASES,
     ]);
     let (mut passed, mut failed) = run(&docker, &together, WORKERS);

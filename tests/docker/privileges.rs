@@ -115,7 +115,7 @@ fn devices(docker: &Docker) {
     assert_eq!(text, "character special file");
     docker.fails(
         &["run", "--rm", "--device", "/dev/no-such", "busybox", "true"],
-        125,
+        127,
         "/dev/no-such",
     );
     let made = docker.prints(

@@ -191,5 +191,23 @@ impl Drop for Engine {
         }
         let _ = self.process.kill();
         let _ = self.process.wait();
+        // An engine that had crashed removed nothing: what is left is ended by its control groups. Its bridge and rules
+        // go with its network namespace.
+        for run in std::fs::read_dir(self.scratch.join("exec")).into_iter().flatten() {
+            let Ok(run) = run else { continue };
+            end_group(&run.file_name().to_string_lossy());
+        }
+    }
+}
+
+/// Ends the processes of a container by its id; its shim then ends by itself.
+fn end_group(id: &str) {
+    use engine::runtime::cgroups;
+    let path = cgroups::path(&engine::stage::Stage::Host, "", id);
+    let Ok(group) = cgroups::of(&path) else { return };
+    if id.len() == 64 && group.exists() {
+        let _ = group.kill();
+        group.wait_empty(PATIENCE);
+        let _ = group.remove();
     }
 }

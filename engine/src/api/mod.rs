@@ -17,6 +17,8 @@ mod query;
 mod quiet;
 mod routes;
 mod serve;
+mod socket_group;
+mod tls;
 mod version;
 mod websocket;
 

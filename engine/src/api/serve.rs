@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, header};
@@ -13,14 +14,16 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_rustls::TlsAcceptor;
 
 use crate::daemon::{API_VERSION, Config, Daemon, DaemonError, Host};
 
 use super::peer::{Peer, Speech};
 use super::quiet::Quiet;
-use super::{routes, version};
+use super::tls::{self, TlsError};
+use super::{routes, socket_group, version};
 
 /// An engine that cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +39,9 @@ pub enum ServeError {
         /// Why.
         source: std::io::Error,
     },
+    /// The certificates cannot be used.
+    #[error("invalid TLS configuration: {0}")]
+    Tls(#[from] TlsError),
     /// The process id cannot be written.
     #[error("cannot write {}: {source}", .path.display())]
     Pidfile {
@@ -51,18 +57,39 @@ pub enum ServeError {
 
 enum Listener {
     Unix(UnixListener),
-    Tcp(TcpListener),
+    Tcp(TcpListener, Option<TlsAcceptor>),
+}
+
+/// How long a client may take to agree on TLS.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Who reaches the sockets.
+struct Doors<'a> {
+    tls: Option<TlsAcceptor>,
+    group: Option<&'a str>,
 }
 
 /// Serves until SIGTERM or SIGINT; SIGHUP reads `daemon.json` again. Containers go on, unless the configuration says
 /// otherwise.
 pub async fn run(config: Config, mut ready: impl FnMut(&str)) -> Result<(), ServeError> {
     let mut listeners = Vec::new();
+    let access = &config.access;
+    let doors = Doors {
+        tls: access.tls.as_ref().map(tls::acceptor).transpose()?,
+        group: access.group.as_deref(),
+    };
     for host in &config.hosts {
-        listeners.push(listen(host).await?);
+        if matches!(host, Host::Tcp(_)) && access.tls.as_ref().is_none_or(|tls| tls.clients.is_none()) {
+            tracing::warn!("{host}: whoever reaches this address is root here: see --tlsverify");
+        }
+        listeners.push(listen(host, &doors).await?);
     }
+    let open = Doors {
+        tls: None,
+        group: None,
+    };
     let metrics = match &config.life.metrics_addr {
-        Some(address) => Some(listen(&Host::Tcp(address.clone())).await?),
+        Some(address) => Some(listen(&Host::Tcp(address.clone()), &open).await?),
         None => None,
     };
     let pidfile = config.pidfile.clone();
@@ -117,16 +144,23 @@ pub async fn run(config: Config, mut ready: impl FnMut(&str)) -> Result<(), Serv
 }
 
 /// Opens a listening socket; gives how it is called, and the file to remove at the end.
-async fn listen(host: &Host) -> Result<(String, Listener, Option<PathBuf>), ServeError> {
+async fn listen(
+    host: &Host,
+    doors: &Doors<'_>,
+) -> Result<(String, Listener, Option<PathBuf>), ServeError> {
     let (address, listener, socket) = match host {
         Host::Unix(path) => {
             let address = path.display().to_string();
-            let listener = bind_unix(path).map(Listener::Unix);
+            let listener = bind_unix(path).and_then(|listener| {
+                socket_group::give(path, doors.group).map(|()| Listener::Unix(listener))
+            });
             (address, listener, Some(path.clone()))
         }
         Host::Tcp(address) => (
             address.clone(),
-            TcpListener::bind(address).await.map(Listener::Tcp),
+            TcpListener::bind(address)
+                .await
+                .map(|listener| Listener::Tcp(listener, doors.tls.clone())),
             None,
         ),
         Host::Fd(fd) => (format!("fd {fd}"), inherited(*fd).map(Listener::Unix), None),
@@ -171,27 +205,46 @@ async fn accept(listener: Listener, router: axum::Router, quiet: Quiet) {
             Listener::Unix(listener) => listener
                 .accept()
                 .await
-                .map(|(stream, _)| serve(stream, Speech::Plain, &router, quiet.clone())),
-            Listener::Tcp(listener) => listener
+                .map(|(stream, _)| serve(plain(&stream), stream, &router, quiet.clone())),
+            Listener::Tcp(listener, None) => listener
                 .accept()
                 .await
-                .map(|(stream, _)| serve(stream, Speech::Plain, &router, quiet.clone())),
+                .map(|(stream, _)| serve(plain(&stream), stream, &router, quiet.clone())),
+            Listener::Tcp(listener, Some(tls)) => listener
+                .accept()
+                .await
+                .map(|(stream, _)| agree(stream, tls.clone(), router.clone(), quiet.clone())),
         };
         if let Err(error) = accepted {
             // Out of descriptors, most likely: waiting gives connections the time to end.
             tracing::warn!("cannot accept a connection: {error}");
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 }
 
+fn plain(stream: &impl AsFd) -> Peer {
+    Peer::of(stream, Speech::Plain)
+}
+
+/// Serves a client once it has agreed on TLS, without holding up the others.
+fn agree(stream: TcpStream, tls: TlsAcceptor, router: axum::Router, quiet: Quiet) {
+    tokio::spawn(async move {
+        let peer = Peer::of(&stream, Speech::Protected);
+        match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
+            Ok(Ok(stream)) => serve(peer, stream, &router, quiet),
+            Ok(Err(error)) => tracing::debug!("TLS handshake error: {error}"),
+            Err(_) => tracing::debug!("TLS handshake error: not in time"),
+        }
+    });
+}
+
 fn serve(
-    stream: impl AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static,
-    speech: Speech,
+    peer: Peer,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: &axum::Router,
     quiet: Quiet,
 ) {
-    let peer = Peer::of(&stream, speech);
     let inner = TowerToHyperService::new(router.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         let inner = inner.clone();

@@ -10,7 +10,7 @@ use kernel::tree::{self, Tree};
 
 use crate::dockerfile::{BuildMount, MountKind, Run};
 use crate::oci::Digest;
-use crate::runtime::request::{Access, MountSource, MountSpec};
+use crate::runtime::request::{Access, Manner, MountSource, MountSpec};
 
 use super::BuildError;
 use super::copy::{Attributes, Picker};
@@ -115,6 +115,7 @@ impl Ready {
             target: mount.target.clone(),
             source,
             access,
+            manner: Manner::default(),
         });
     }
 }

@@ -186,10 +186,10 @@ async fn dispatch(words: &[String]) -> Result<u8, CliError> {
     let mut matches = Matches::parse(command.flags, rest, command.order)
         .map_err(|error| help::refused(command, &path, &error))?;
     matches.path = path;
-    matches
-        .warnings
-        .iter()
-        .for_each(|warning| output::complain(warning));
+    // Docker's parser tells what is deprecated on standard output.
+    for warning in &matches.warnings {
+        output::line(warning)?;
+    }
     if matches.help.is_some() || (matches.declares("help") && matches.on("help")) {
         output::print(&help::command(command, &matches.path))?;
         return Ok(0);

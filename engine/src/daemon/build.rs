@@ -230,7 +230,11 @@ impl Daemon {
             })
         };
         if let Err(error) = work.await {
-            report.fail(&DaemonError::Panic(error.to_string()).to_string(), None);
+            let said = tokio::task::spawn_blocking(move || {
+                report.fail(&DaemonError::Panic(error.to_string()).to_string(), None);
+            });
+            // Without a thread left for it, nobody can be told.
+            let _ = said.await;
         }
         watcher.abort();
     }

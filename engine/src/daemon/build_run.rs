@@ -300,6 +300,8 @@ impl Run<'_> {
         stage: usize,
         report: &dyn Report,
     ) -> Result<ExitRecord, DaemonError> {
+        // The stages are built on threads of their own; the resolver of names is a task of the runtime.
+        let _inside = self.host.handle.enter();
         let daemon = self.host.daemon;
         let init = daemon.container_dir(&self.record.id).join("init");
         let places: Vec<Place<'_>> = wish

@@ -53,9 +53,9 @@ impl Daemon {
         let committed = self
             .block(move |daemon| daemon.commit_now(&record, &options))
             .await;
-        if frozen {
+        // It may have ended meanwhile.
+        if frozen && matches!(container.lock().record.state, State::Paused(_)) {
             match self.unpause(&container.id).await {
-                // It was killed meanwhile.
                 Err(DaemonError::Conflict(_)) => {}
                 thawed => thawed?,
             }

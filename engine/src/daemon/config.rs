@@ -7,6 +7,8 @@ use clap::Parser;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::config_access::{self, AccessArgs, AccessConfig, AccessFile};
+use super::config_defaults::{self, DefaultsArgs, DefaultsConfig, DefaultsFile};
 use super::config_life::{self, LifeArgs, LifeConfig, LifeFile};
 use super::config_network::{self, NetworkArgs, NetworkConfig, NetworkFile};
 use super::host::{BadHost, Host};
@@ -61,6 +63,10 @@ pub struct EngineArgs {
     life: LifeArgs,
     #[command(flatten)]
     network: NetworkArgs,
+    #[command(flatten)]
+    access: AccessArgs,
+    #[command(flatten)]
+    defaults: DefaultsArgs,
 }
 
 /// Levels of the log.
@@ -137,6 +143,10 @@ pub struct Config {
     pub max_concurrent_uploads: usize,
     /// What is configured about networks.
     pub network: NetworkConfig,
+    /// Who reaches it.
+    pub access: AccessConfig,
+    /// What containers get that do not say it.
+    pub defaults: DefaultsConfig,
 }
 
 /// A configuration that cannot be used.
@@ -211,7 +221,14 @@ pub enum ConfigError {
 impl Config {
     /// Joins flags and file; what is said in both places is an error, as in dockerd.
     pub fn resolve(args: EngineArgs) -> Result<Self, ConfigError> {
-        let (path, (file, life, networks)) = load(args.config_file.as_deref())?;
+        let (path, keys) = load(args.config_file.as_deref())?;
+        let Keys {
+            own: file,
+            life,
+            networks,
+            access,
+            defaults,
+        } = keys;
         let all = args.clone();
         let twice = |key, flag: Option<String>, in_file: Option<String>| match (flag, in_file) {
             (Some(flag), Some(in_file)) => Err(ConfigError::Twice {
@@ -235,6 +252,8 @@ impl Config {
         let in_file = file.debug.map(|debug| debug.to_string());
         twice("debug", yes(args.debug), in_file)?;
         let life = LifeConfig::resolve(args.life, life, twice)?;
+        let access = AccessConfig::resolve(args.access, access, twice)?;
+        let defaults = DefaultsConfig::resolve(args.defaults, defaults, twice)?;
         let labels = [args.label, file.labels].concat();
         check_merged(file.log_level.as_deref(), &labels).map_err(|why| ConfigError::Merged {
             path: path.clone(),
@@ -280,6 +299,8 @@ impl Config {
                 .unwrap_or(3),
             max_concurrent_uploads: file.max_concurrent_uploads.filter(|n| *n > 0).unwrap_or(5),
             network: NetworkConfig::resolve(args.network, networks)?,
+            access,
+            defaults,
         })
     }
 }
@@ -319,33 +340,43 @@ fn load(asked: Option<&Path>) -> Result<(PathBuf, Keys), ConfigError> {
     } else {
         bytes.as_slice()
     };
-    match divide(bytes) {
-        Ok((_, unknown)) if !unknown.is_empty() => Err(ConfigError::Unknown {
-            path,
-            keys: unknown.join(", "),
-        }),
-        Ok((keys, _)) => Ok((path, keys)),
-        Err(source) => Err(ConfigError::Parse { path, source }),
+    let parse = |source| ConfigError::Parse {
+        path: path.clone(),
+        source,
+    };
+    let mut all: Map<String, Value> = serde_json::from_slice(bytes).map_err(parse)?;
+    config_defaults::take_absent(&mut all)?;
+    let keys = divide(&mut all).map_err(parse)?;
+    if all.is_empty() {
+        return Ok((path, keys));
     }
-}
-
-/// The keys of this file, those about the life of containers, and those about networks.
-type Keys = (ConfigFile, LifeFile, NetworkFile);
-
-/// All keys where they belong, and the names of those that nobody knows.
-fn divide(bytes: &[u8]) -> Result<(Keys, Vec<String>), serde_json::Error> {
-    let mut all: Map<String, Value> = serde_json::from_slice(bytes)?;
-    let life = take(&mut all, &config_life::KEYS);
-    let networks = take(&mut all, &config_network::KEYS);
-    let own = take(&mut all, &KEYS);
     let mut unknown: Vec<String> = all.keys().cloned().collect();
     unknown.sort();
-    let keys = (
-        serde_json::from_value(own.into())?,
-        serde_json::from_value(life.into())?,
-        serde_json::from_value(networks.into())?,
-    );
-    Ok((keys, unknown))
+    Err(ConfigError::Unknown {
+        path,
+        keys: unknown.join(", "),
+    })
+}
+
+/// All keys where they belong.
+#[derive(Default)]
+struct Keys {
+    own: ConfigFile,
+    life: LifeFile,
+    networks: NetworkFile,
+    access: AccessFile,
+    defaults: DefaultsFile,
+}
+
+/// Takes out the keys that somebody knows.
+fn divide(all: &mut Map<String, Value>) -> Result<Keys, serde_json::Error> {
+    Ok(Keys {
+        own: serde_json::from_value(take(all, &KEYS).into())?,
+        life: serde_json::from_value(take(all, &config_life::KEYS).into())?,
+        networks: serde_json::from_value(take(all, &config_network::KEYS).into())?,
+        access: serde_json::from_value(take(all, &config_access::KEYS).into())?,
+        defaults: serde_json::from_value(take(all, &config_defaults::KEYS).into())?,
+    })
 }
 
 fn take(all: &mut Map<String, Value>, keys: &[&str]) -> Map<String, Value> {

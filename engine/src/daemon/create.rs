@@ -16,9 +16,6 @@ use super::metrics::Action;
 use super::sysinfo::{Offer, SysInfo};
 use super::{Daemon, DaemonError, admit, names};
 
-/// What Docker calls the runtime of a container that asks for none; here it is our own.
-pub(super) const DEFAULT_RUNTIME: &str = "runc";
-
 impl Daemon {
     /// Creates a container.
     pub async fn create(
@@ -41,7 +38,9 @@ impl Daemon {
             mut host_config,
             networking_config,
         } = request;
-        let mut warnings = check(&host_config)?;
+        check(&host_config)?;
+        self.check_runtime(&host_config.runtime)?;
+        let mut warnings = Vec::new();
         admit::config(&config)?;
         warnings.extend(admit::host(&config, &host_config)?);
         let info = SysInfo::detect();
@@ -128,6 +127,27 @@ impl Daemon {
         if options.is_empty() {
             host.security_opt = None;
         }
+        let defaults = &self.config.defaults;
+        let choose = |field: &mut String, usual: &String| {
+            if field.is_empty() {
+                field.clone_from(usual);
+            }
+        };
+        choose(&mut host.runtime, &defaults.runtime);
+        choose(&mut host.cgroup_parent, &defaults.cgroup_parent);
+        choose(&mut host.cgroupns_mode, &defaults.cgroupns_mode);
+        choose(&mut host.ipc_mode, &defaults.ipc_mode);
+    }
+
+    /// Every runtime is this engine, by another name; one that nobody has named is a mistake.
+    fn check_runtime(&self, name: &str) -> Result<(), DaemonError> {
+        let known = &self.config.defaults.runtimes;
+        if name.is_empty() || known.iter().any(|known| known == name) {
+            return Ok(());
+        }
+        Err(DaemonError::Invalid(format!(
+            "unknown or invalid runtime name: {name}"
+        )))
     }
 
     /// The engine's driver, and its options where the client has none of its own.
@@ -222,7 +242,7 @@ impl Daemon {
             }
             why => DaemonError::Invalid(format!("Error when allocating new name: {why}")),
         };
-        check_name(&name).map_err(refused)?;
+        check_name(&name).map_err(|_| refused(bad_name(&format!("/{name}"))))?;
         let old = {
             let containers = self.containers.write().expect("no panic while holding it");
             let holder = containers
@@ -251,9 +271,13 @@ fn check_name(name: &str) -> Result<(), DaemonError> {
     if names::is_valid(name) {
         return Ok(());
     }
-    Err(DaemonError::Invalid(format!(
-        "Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
-    )))
+    Err(bad_name(name))
+}
+
+fn bad_name(shown: &str) -> DaemonError {
+    DaemonError::Invalid(format!(
+        "Invalid container name ({shown}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+    ))
 }
 
 fn name_taken(name: &str, holder: &str) -> DaemonError {
@@ -330,7 +354,7 @@ pub(super) fn fill(host: &mut HostConfig, info: &SysInfo) {
     default(&mut host.ipc_mode, "private");
     default(&mut host.cgroupns_mode, "private");
     default(&mut host.restart_policy.name, "no");
-    default(&mut host.runtime, DEFAULT_RUNTIME);
+    default(&mut host.runtime, super::config_defaults::RUNTIMES[0]);
     if host.shm_size == 0 {
         host.shm_size = 64 << 20;
     }
@@ -344,11 +368,7 @@ pub(super) fn fill(host: &mut HostConfig, info: &SysInfo) {
 }
 
 /// Refuses what this engine cannot do, rather than forgetting it.
-fn check(host: &HostConfig) -> Result<Vec<String>, DaemonError> {
-    let unsupported = [("--cgroup-parent", !host.cgroup_parent.is_empty())];
-    if let Some((flag, _)) = unsupported.iter().find(|(_, asked)| *asked) {
-        return Err(DaemonError::Unsupported((*flag).to_owned()));
-    }
+fn check(host: &HostConfig) -> Result<(), DaemonError> {
     super::restart::check(host)?;
     if host.auto_remove && !matches!(host.restart_policy.name.as_str(), "" | "no") {
         return Err(DaemonError::Invalid(
@@ -361,13 +381,7 @@ fn check(host: &HostConfig) -> Result<Vec<String>, DaemonError> {
                 .into(),
         ));
     }
-    if !matches!(host.runtime.as_str(), "" | "quai" | "runc") {
-        return Err(DaemonError::Invalid(format!(
-            "unknown or invalid runtime name: {}",
-            host.runtime
-        )));
-    }
-    Ok(Vec::new())
+    Ok(())
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ impl DaemonError {
         let Self::Shim(ShimError::Refused(refusal)) = self else {
             return None;
         };
-        let (_, why) = refusal.message.split_once("OCI runtime create failed: ")?;
+        let (_, why) = refusal.message.split_once("runc create failed: ")?;
         Some(format!("OCI runtime exec failed: exec failed: {why}"))
     }
 

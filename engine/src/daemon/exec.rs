@@ -52,7 +52,7 @@ impl Daemon {
         match record.state {
             State::Paused(_) => {
                 return Err(DaemonError::Conflict(format!(
-                    "container {text} is paused, unpause the container before exec"
+                    "Container {text} is paused, unpause the container before exec"
                 )));
             }
             State::Running(_) => {}
@@ -84,7 +84,7 @@ impl Daemon {
         let container = self.container(&exec.container)?;
         match container.lock().record.state {
             State::Paused(_) => Err(DaemonError::Conflict(format!(
-                "container {} is paused, unpause the container before exec",
+                "Container {} is paused, unpause the container before exec",
                 exec.container
             ))),
             State::Running(_) => Ok(exec.request.detach_keys.clone()),
@@ -227,14 +227,14 @@ impl Daemon {
             seccomp: if privileged {
                 SeccompSpec::Unconfined
             } else {
-                super::wish::security(host).map_or(SeccompSpec::Usual, |(seccomp, _)| seccomp)
+                self.security(host).map_or(SeccompSpec::Usual, |(seccomp, _)| seccomp)
             },
             apparmor: if privileged {
                 AppArmorSpec::Unconfined
             } else {
                 super::wish::apparmor(host)
             },
-            no_new_privileges: super::wish::security(host).is_ok_and(|(_, forbidden)| forbidden),
+            no_new_privileges: self.security(host).is_ok_and(|(_, forbidden)| forbidden),
             rlimits: Vec::new(),
             oom_score_adj: None,
         }

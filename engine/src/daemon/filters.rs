@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use regex::Regex;
 use serde_json::Value;
 
 use super::DaemonError;
@@ -76,6 +77,16 @@ impl Filters {
         !self.has(key) || self.get(key).iter().any(test)
     }
 
+    /// The alternatives of a key as the patterns that they are in Docker (`name`, `id`).
+    pub fn patterns(&self, key: &str) -> Patterns {
+        let alternatives = self.get(key);
+        if alternatives.is_empty() {
+            return Patterns(None);
+        }
+        let pattern = |text: &String| (text.clone(), Regex::new(text).ok());
+        Patterns(Some(alternatives.iter().map(pattern).collect()))
+    }
+
     /// Whether the labels satisfy all of `label` (`name` or `name=value`) and none of `label!`.
     pub fn labels(&self, labels: &BTreeMap<String, String>) -> bool {
         let has = |wanted: &String| match wanted.split_once('=') {
@@ -99,6 +110,21 @@ impl Filters {
     }
 }
 
+/// Regular expressions of which one has to be found somewhere in a text. One that is none matches only itself.
+#[derive(Clone, Debug)]
+pub struct Patterns(Option<Vec<(String, Option<Regex>)>>);
+
+impl Patterns {
+    /// Whether one is found, or the key is not filtered.
+    pub fn find(&self, text: &str) -> bool {
+        self.0.as_ref().is_none_or(|patterns| {
+            patterns.iter().any(|(same, pattern)| {
+                same == text || pattern.as_ref().is_some_and(|pattern| pattern.is_match(text))
+            })
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,5 +141,17 @@ mod tests {
         assert_eq!(new, old);
         assert!(Filters::parse(Some(r#"{"other":["x"]}"#), &known).is_err());
         assert!(Filters::parse(Some("["), &known).is_err());
+    }
+
+    #[test]
+    fn names_are_regular_expressions() {
+        let find = |wanted: &str, name: &str| {
+            let filters = Filters::default().with("name", wanted);
+            filters.patterns("name").find(name)
+        };
+        assert!(find("^a.c$", "abc") && find("b", "abc") && find("(?i)ABC", "abc"));
+        assert!(!find("^b", "abc") && !find("ABC", "abc"));
+        assert!(!find("[", "abc") && find("[", "["));
+        assert!(Filters::default().patterns("name").find("abc"));
     }
 }

@@ -10,7 +10,7 @@ use crate::api::types::{
     ImageSummary, RootFs,
 };
 use crate::image::{
-    Exploration, Image, Reference, Selector, explore, history, images_of, name_image,
+    Exploration, Image, ImageError, Reference, Selector, explore, history, images_of, name_image,
 };
 use crate::oci::{Digest, RunConfig};
 use crate::store::OverlayPlan;
@@ -66,6 +66,13 @@ impl Daemon {
                 continue;
             }
             let size = i64::try_from(image.size(&self.store)?).unwrap_or(i64::MAX);
+            // Of an image with several names only those that were asked for.
+            let names: Vec<Reference> = names
+                .into_iter()
+                .filter(|name| {
+                    filters.any("reference", |pattern| reference_matches(name, pattern))
+                })
+                .collect();
             let (repo_tags, repo_digests) = split_names(&names);
             list.push(ImageSummary {
                 containers: -1,
@@ -278,7 +285,11 @@ impl Daemon {
                 }
                 continue;
             }
-            let image = Image::find(&self.store, text)?;
+            let image = Image::find(&self.store, text).map_err(|error| match error {
+                // Nobody has said a tag.
+                ImageError::NotFound(_) => ImageError::NotFound(text.clone()),
+                error => error,
+            })?;
             let name = Reference::parse(text)
                 .ok()
                 .filter(|name| name.tag().is_some());

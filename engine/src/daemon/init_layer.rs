@@ -75,6 +75,16 @@ pub(super) fn make_at(
             set_mode(&file, 0o755)?;
         }
     }
+    // What is mounted, where programs of old look for it.
+    let mtab = Path::new("etc/mtab");
+    if !shown(&image, mtab) && make_missing(init, Path::new("etc"), &image)? {
+        match std::os::unix::fs::symlink("/proc/mounts", init.join(mtab)) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(DaemonError::io("make /etc/mtab")(error));
+            }
+            _ => {}
+        }
+    }
     for place in more {
         let (Place::Dir(name) | Place::File(name)) = place;
         let path = tree::clean(Path::new(name));

@@ -264,7 +264,7 @@ impl Daemon {
             .iter()
             .filter(|record| record.state.process().is_some())
             // A container that ends meanwhile is left out.
-            .filter_map(|record| Some((record, cgroups::usage(&self.stage, &record.id).ok()?)))
+            .filter_map(|record| Some((record, cgroups::usage(&self.group_path(record)).ok()?)))
             .collect();
         type Read = fn(&cgroups::Usage) -> f64;
         let families: [(&str, &str, &str, Read); 4] = [

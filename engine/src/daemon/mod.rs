@@ -5,6 +5,8 @@
 //! to their shims, so a daemon may die and come back: `recover` finds them again.
 
 mod config;
+mod config_access;
+mod config_defaults;
 mod config_life;
 mod config_network;
 mod duration;
@@ -56,6 +58,7 @@ mod images;
 mod mount_points;
 mod networks;
 mod progress;
+mod propagation;
 mod pull;
 mod push;
 mod reach;
@@ -70,6 +73,8 @@ pub use build::{BuildOptions, Intermediate, PreparedBuild, PullPolicy};
 pub use build_report::{BuildReport, ReportStyle};
 pub use commit::CommitOptions;
 pub use config::{Config, ConfigError, EngineArgs};
+pub use config_access::{AccessConfig, TlsFiles};
+pub use config_defaults::DefaultsConfig;
 pub use config_life::LifeConfig;
 pub use config_network::NetworkConfig;
 pub use error::{DaemonError, ErrorKind};

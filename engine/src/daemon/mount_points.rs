@@ -8,6 +8,7 @@ use crate::image::Image;
 
 use super::admit::mount_target;
 use super::container::ContainerRecord;
+use super::propagation::WORDS;
 use super::volumes::NewVolume;
 use super::{Daemon, DaemonError, volume_seed};
 
@@ -20,27 +21,36 @@ struct Mode {
     propagation: Option<&'static str>,
 }
 
-/// What a bind may say about mounts made later on either side.
-const PROPAGATIONS: [&str; 6] = [
-    "rprivate", "private", "rshared", "shared", "rslave", "slave",
-];
-
 impl Mode {
     fn parse(text: &str) -> Result<Self, DaemonError> {
         let mut mode = Self {
             text: text.to_owned(),
             ..Self::default()
         };
-        for word in text.split(',').filter(|word| !word.is_empty()) {
-            match word {
-                "ro" => mode.read_only = true,
-                "nocopy" => mode.no_copy = true,
-                // Labels are SELinux's; without it they mean nothing, as in Docker. So does the consistency.
-                "rw" | "z" | "Z" | "consistent" | "cached" | "delegated" => {}
-                word => match PROPAGATIONS.iter().find(|known| **known == word) {
-                    Some(word) => mode.propagation = Some(word),
-                    None => return Err(DaemonError::Refused(format!("invalid mode: {text}"))),
-                },
+        if text.is_empty() {
+            return Ok(mode);
+        }
+        // Of each kind only one may be said.
+        let mut said = Vec::new();
+        for word in text.split(',') {
+            // Labels are SELinux's; without it they mean nothing, as in Docker. So does the consistency.
+            let kind = match word {
+                "ro" | "rw" => "access",
+                "nocopy" => "copy",
+                "z" | "Z" => "label",
+                "consistent" | "cached" | "delegated" => "consistency",
+                word if WORDS.contains(&word) => "propagation",
+                _ => "",
+            };
+            if kind.is_empty() || said.contains(&kind) {
+                return Err(DaemonError::Refused(format!("invalid mode: {text}")));
+            }
+            said.push(kind);
+            match kind {
+                "access" => mode.read_only = word == "ro",
+                "copy" => mode.no_copy = true,
+                "propagation" => mode.propagation = WORDS.into_iter().find(|known| *known == word),
+                _ => {}
             }
         }
         Ok(mode)
@@ -151,6 +161,9 @@ impl Daemon {
         let mode = Mode::parse(mode)?;
         let target = mount_target(target).map_err(|error| config(error.to_string()))?;
         if kind == "bind" {
+            if mode.no_copy {
+                return Err(config("field VolumeOptions must not be specified".into()));
+            }
             return self.bind(source, &target, &mode, Missing::Make);
         }
         if mode.propagation.is_some() {
@@ -184,10 +197,8 @@ impl Daemon {
         if wanted.kind == "bind" {
             let options = wanted.bind_options.clone().unwrap_or_default();
             if !options.propagation.is_empty() {
-                mode.propagation = Mode::parse(&options.propagation)?.propagation;
-            }
-            if options.non_recursive || options.read_only_force_recursive {
-                return Err(DaemonError::Unsupported("bind-recursive".into()));
+                let known = WORDS.into_iter().find(|known| *known == options.propagation);
+                mode.propagation = known;
             }
             let missing = if options.create_mountpoint {
                 Missing::Make
@@ -254,15 +265,6 @@ impl Daemon {
         mode: &Mode,
         missing: Missing,
     ) -> Result<MountPoint, DaemonError> {
-        if mode
-            .propagation
-            .is_some_and(|propagation| !propagation.ends_with("private"))
-        {
-            return Err(DaemonError::Unsupported(format!(
-                "the bind propagation {:?}",
-                mode.propagation.unwrap_or_default()
-            )));
-        }
         let root = kernel::tree::Tree::open(&self.machine_root())?;
         let clean = kernel::tree::clean(Path::new(source));
         if let Err(error) = root.follow(&clean) {
@@ -277,13 +279,20 @@ impl Daemon {
             }
             root.make_dirs(&clean)?;
         }
+        let source = Path::new("/").join(clean);
+        // So that a container does not hold on to what the engine mounts later.
+        let usual = if self.holds_data(&source) {
+            "rslave"
+        } else {
+            "rprivate"
+        };
         Ok(MountPoint {
             kind: "bind".into(),
-            source: Path::new("/").join(clean).display().to_string(),
+            source: source.display().to_string(),
             destination: target.to_owned(),
             mode: mode.text.clone(),
             rw: !mode.read_only,
-            propagation: mode.propagation.unwrap_or("rprivate").into(),
+            propagation: mode.propagation.unwrap_or(usual).into(),
             ..MountPoint::default()
         })
     }
@@ -330,7 +339,9 @@ mod tests {
             Mode::parse("rw,rslave").unwrap().propagation,
             Some("rslave")
         );
-        let refused = Mode::parse("foo").unwrap_err().to_string();
-        assert_eq!(refused, "invalid mode: foo");
+        for bad in ["foo", "ro,", "ro,ro", "rw,ro", "z,Z", "rshared,rslave"] {
+            let refused = Mode::parse(bad).unwrap_err().to_string();
+            assert_eq!(refused, format!("invalid mode: {bad}"));
+        }
     }
 }

@@ -27,7 +27,7 @@ impl Daemon {
                 }
                 _ => return Err(not_running(&frozen.id)),
             };
-            cgroups::freeze(&daemon.stage, &frozen.id)?;
+            cgroups::freeze(&daemon.group_path(&frozen.record()))?;
             frozen.lock().record.state = State::Paused(running);
             frozen.end_monitor();
             daemon.save(&frozen)?;
@@ -59,7 +59,7 @@ impl Daemon {
         self.block({
             let container = Arc::clone(container);
             move |daemon| {
-                cgroups::thaw(&daemon.stage, &container.id)?;
+                cgroups::thaw(&daemon.group_path(&container.record()))?;
                 {
                     let mut inner = container.lock();
                     if let State::Paused(running) = inner.record.state.clone() {
@@ -106,7 +106,7 @@ impl Daemon {
             })?;
             merge(&mut host, &wanted);
             if record.state.process().is_some() {
-                cgroups::update(&daemon.stage, &updated.id, &wish::resources(&wanted))?;
+                cgroups::update(&daemon.group_path(&record), &wish::resources(&wanted))?;
             }
             updated.lock().record.host_config = host;
             daemon.save(&updated)?;

@@ -102,7 +102,12 @@ impl Daemon {
 
     /// Ends processes that no shim looks after any more, and removes their control group. Blocking.
     pub(crate) fn clear_group(&self, id: &str) {
-        let cleared = cgroups::of(&self.stage, id).and_then(|group| {
+        let path = match self.container(id) {
+            Ok(container) => self.group_path(&container.record()),
+            // Nothing tells of another parent.
+            Err(_) => cgroups::path(&self.stage, "", id),
+        };
+        let cleared = cgroups::of(&path).and_then(|group| {
             if !group.exists() {
                 return Ok(());
             }

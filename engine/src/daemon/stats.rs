@@ -33,7 +33,7 @@ impl Daemon {
             let mut all = json!({ "id": record.id, "name": format!("/{}", record.name) });
             let more = match record.state.process() {
                 Some(process) => {
-                    let usage = cgroups::usage(&daemon.stage, &record.id)?;
+                    let usage = cgroups::usage(&daemon.group_path(&record))?;
                     reading(&usage, &networks(process.engine_pid))
                 }
                 None => idle(),

@@ -159,7 +159,8 @@ impl Daemon {
         let container = self.container(text)?;
         let signal = signal
             .filter(|signal| !signal.is_empty())
-            .map_or(Ok(9), parse_signal)?;
+            .map_or(Ok(9), parse_signal)
+            .map_err(|why| DaemonError::Invalid(format!("cannot kill container: {text}: {why}")))?;
         let waits_for_restart = {
             let mut inner = container.lock();
             let restarting = matches!(inner.record.state, State::Restarting(_));

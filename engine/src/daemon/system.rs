@@ -10,7 +10,6 @@ use crate::api::types::{
 };
 
 use super::container::State;
-use super::create::DEFAULT_RUNTIME;
 use super::inspect::Sizes;
 use super::sysinfo::{Offer, SysInfo};
 use super::{Daemon, DaemonError, Filters};
@@ -135,10 +134,14 @@ impl Daemon {
             name: read("/proc/sys/kernel/hostname").trim().to_owned(),
             labels: self.config.labels.clone(),
             server_version: env!("CARGO_PKG_VERSION").into(),
-            runtimes: [DEFAULT_RUNTIME, "quai"]
-                .map(|name| (name.to_owned(), serde_json::json!({ "path": "quai" })))
-                .into(),
-            default_runtime: DEFAULT_RUNTIME.into(),
+            runtimes: self
+                .config
+                .defaults
+                .runtimes
+                .iter()
+                .map(|name| (name.clone(), serde_json::json!({ "path": "quai" })))
+                .collect(),
+            default_runtime: self.config.defaults.runtime.clone(),
             swarm: serde_json::json!({
                 "NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": false, "Error": "",
                 "RemoteManagers": null,
@@ -146,7 +149,7 @@ impl Daemon {
             live_restore_enabled: self.config.life.live_restore,
             init_binary: "quai".into(),
             warnings: warnings(&kernel),
-            security_options: security_options(),
+            security_options: security_options(&self.config.defaults.seccomp_name),
             ..Info::default()
         }
     }
@@ -344,9 +347,9 @@ fn architecture() -> &'static str {
 }
 
 /// What confines containers here, in Docker's words and order.
-fn security_options() -> Vec<String> {
+fn security_options(filter: &str) -> Vec<String> {
     let profile = crate::runtime::apparmor::usual().then(|| "name=apparmor".to_owned());
-    let filter = "name=seccomp,profile=builtin".to_owned();
+    let filter = format!("name=seccomp,profile={filter}");
     profile.into_iter().chain([filter]).collect()
 }
 

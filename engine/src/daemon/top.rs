@@ -133,7 +133,7 @@ impl Daemon {
         let columns = columns(arguments.unwrap_or("-ef"))?;
         self.block(move |daemon| {
             let users = users(&daemon.machine_root());
-            let pids = cgroups::processes(&daemon.stage, &container.id)?;
+            let pids = cgroups::processes(&daemon.group_path(&container.record()))?;
             // A process may end between the list and the look at it.
             let mut processes: Vec<_> = pids
                 .into_iter()

@@ -204,11 +204,12 @@ impl Daemon {
     ) -> Result<VolumeList, DaemonError> {
         self.block(move |daemon| {
             let dangling = filters.flag("dangling")?;
+            let names = filters.patterns("name");
             let mut volumes = Vec::new();
             for record in daemon.volumes.all()? {
                 let unused = daemon.users_of(&record.name) == 0;
                 let wanted = dangling.is_none_or(|dangling| dangling == unused)
-                    && filters.any("name", |wanted| record.name.contains(wanted.as_str()))
+                    && names.find(&record.name)
                     && filters.any("driver", |wanted| wanted == "local")
                     && filters.labels(&record.labels);
                 if wanted {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use crate::api::types::{HostConfig, MountPoint};
 use crate::runtime::request::{
-    Access, AppArmorSpec, CapabilitySpec, DeviceSpec, InitProcess, Keeping, MountSource, MountSpec,
+    Access, AppArmorSpec, CapabilitySpec, DeviceSpec, InitProcess, Keeping, Manner, MountSource,
+    MountSpec,
     Namespaces, ProcessSpec, Resources, Rlimit, Root, RunRequest, SeccompSpec, Sharing, Stdin,
     TerminalSize, Writable,
 };
@@ -29,13 +30,14 @@ impl Daemon {
                 capabilities_of(request)
             )));
         }
+        self.check_devices(host)?;
         let dir = self.container_dir(&record.id);
         let overlay = OverlayPlan::new(self.lowers(record)?, &dir);
         let mut mounts: Vec<MountSpec> = record
             .mounts
             .iter()
-            .map(|mount| self.mount_spec(mount))
-            .collect();
+            .map(|mount| self.mount_spec(host, mount))
+            .collect::<Result<_, _>>()?;
         mounts.extend(self.tmpfs_mounts(host));
         // A mount below another one comes after it.
         mounts.sort_by_key(|mount| {
@@ -53,6 +55,7 @@ impl Daemon {
                         target,
                         source: MountSource::Engine(dir.join(name)),
                         access: Access::ReadWrite,
+                        manner: Manner::default(),
                     });
                 }
             }
@@ -88,6 +91,7 @@ impl Daemon {
             namespaces: self.namespaces(host)?,
             mounts,
             shm_size: u64::try_from(host.shm_size).unwrap_or(0),
+            cgroup_parent: host.cgroup_parent.clone(),
             resources: Resources {
                 rare: self.block_limits(host)?,
                 ..resources(host)
@@ -107,7 +111,7 @@ impl Daemon {
             config.cmd.clone().unwrap_or_default(),
         ]
         .concat();
-        let (seccomp, no_new_privileges) = security(host)?;
+        let (seccomp, no_new_privileges) = self.security(host)?;
         let [rows, cols] = host.console_size;
         Ok(ProcessSpec {
             argv,
@@ -164,6 +168,7 @@ impl Daemon {
             target: target.clone(),
             source: MountSource::Tmpfs(options),
             access,
+            manner: Manner::default(),
         };
         let short = host
             .tmpfs
@@ -189,7 +194,11 @@ impl Daemon {
         short.chain(long).collect()
     }
 
-    fn mount_spec(&self, mount: &MountPoint) -> MountSpec {
+    fn mount_spec(
+        &self,
+        host: &HostConfig,
+        mount: &MountPoint,
+    ) -> Result<MountSpec, DaemonError> {
         let options = (mount.kind == "volume")
             .then(|| self.volume_source(&mount.name))
             .flatten();
@@ -199,11 +208,17 @@ impl Daemon {
             None if mount.kind == "bind" => MountSource::Machine(PathBuf::from(&mount.source)),
             None => MountSource::Engine(PathBuf::from(&mount.source)),
         };
-        MountSpec {
+        let manner = if mount.kind == "bind" {
+            self.manner(host, mount)?
+        } else {
+            Manner::default()
+        };
+        Ok(MountSpec {
             target: mount.destination.clone(),
             source,
             access: access(!mount.rw),
-        }
+            manner,
+        })
     }
 
     /// The container's own limits, and the engine's for what it does not say.
@@ -225,6 +240,29 @@ impl Daemon {
             .collect()
     }
 
+    /// A device that the machine does not have is told by its name.
+    fn check_devices(&self, host: &HostConfig) -> Result<(), DaemonError> {
+        let root = kernel::tree::Tree::open(&self.machine_root())?;
+        for device in host.devices.iter().flatten() {
+            let path = kernel::tree::clean(std::path::Path::new(&device.path_on_host));
+            if let Err(error) = root.follow(&path)
+                && error.source.kind() == std::io::ErrorKind::NotFound
+            {
+                return Err(DaemonError::Refused(format!(
+                    "error gathering device information while adding custom device {:?}: no such file or directory",
+                    device.path_on_host
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The control group of a container, below the root of each hierarchy.
+    pub(crate) fn group_path(&self, record: &ContainerRecord) -> PathBuf {
+        let parent = &record.host_config.cgroup_parent;
+        crate::runtime::cgroups::path(&self.stage, parent, &record.id)
+    }
+
     /// The log file of a container.
     pub(crate) fn log_path(&self, id: &str) -> PathBuf {
         self.container_dir(id).join(format!("{id}-json.log"))
@@ -239,12 +277,22 @@ fn access(read_only: bool) -> Access {
     }
 }
 
-/// The options of `--security-opt`; the client puts the text of a profile in place of its path.
-pub(crate) fn security(host: &HostConfig) -> Result<(SeccompSpec, bool), DaemonError> {
+impl Daemon {
+    /// The options of `--security-opt`, and the engine's own filter for who names none.
+    pub(crate) fn security(&self, host: &HostConfig) -> Result<(SeccompSpec, bool), DaemonError> {
+        security(host, &self.config.defaults.seccomp)
+    }
+}
+
+/// The client puts the text of a profile in place of its path.
+fn security(
+    host: &HostConfig,
+    usual: &SeccompSpec,
+) -> Result<(SeccompSpec, bool), DaemonError> {
     let mut seccomp = if host.privileged {
         SeccompSpec::Unconfined
     } else {
-        SeccompSpec::Usual
+        usual.clone()
     };
     let mut no_new_privileges = false;
     for option in host.security_opt.iter().flatten() {

@@ -15,6 +15,7 @@ mod json_file;
 mod output;
 mod place;
 mod rotate;
+mod secure;
 pub mod syslog;
 mod wire;
 

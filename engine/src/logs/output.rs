@@ -191,7 +191,9 @@ fn tell(sink: &mut Sink, cache: Option<&mut Local>, message: &Message<'_>) {
 
 fn address(endpoint: &Endpoint) -> String {
     match endpoint {
-        Endpoint::Udp(address) | Endpoint::Tcp(address) => address.to_string(),
+        Endpoint::Udp(address) | Endpoint::Tcp(address) | Endpoint::Tls(address, _) => {
+            address.to_string()
+        }
         Endpoint::Unix(path) | Endpoint::Unixgram(path) => path.display().to_string(),
     }
 }
@@ -200,7 +202,7 @@ fn address(endpoint: &Endpoint) -> String {
 fn dial(endpoint: &Endpoint) -> String {
     let kind = match endpoint {
         Endpoint::Udp(_) => "udp",
-        Endpoint::Tcp(_) => "tcp",
+        Endpoint::Tcp(_) | Endpoint::Tls(..) => "tcp",
         Endpoint::Unix(_) => "unix",
         Endpoint::Unixgram(_) => "unixgram",
     };

@@ -29,6 +29,21 @@ impl Place {
         made
     }
 
+    /// Reads a file of the stage.
+    pub(super) fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("open {}: {error}", path.display()))
+        };
+        let Stage::Inner { pid } = self.0 else {
+            return std::fs::read(path).map_err(named);
+        };
+        let root = File::open(format!("/proc/{pid}/root"))?;
+        let found = beneath::find(root.as_fd(), path, Last::Follow)
+            .map_err(|error| named(error.source))?
+            .ok_or_else(|| named(io::ErrorKind::NotFound.into()))?;
+        std::fs::read(format!("/proc/self/fd/{}", found.as_fd().as_raw_fd())).map_err(named)
+    }
+
     /// Connects to a socket file below the root of the stage; links of a machine do not lead out of it.
     pub(super) fn with_socket<T>(
         &self,

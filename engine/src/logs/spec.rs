@@ -84,10 +84,37 @@ pub enum Endpoint {
     Udp(SocketAddr),
     /// A stream.
     Tcp(SocketAddr),
+    /// A stream protected by TLS.
+    Tls(SocketAddr, TlsSpec),
     /// A socket file of the stage: datagrams, or a stream where datagrams are refused.
     Unix(PathBuf),
     /// A socket file of the stage: datagrams only.
     Unixgram(PathBuf),
+}
+
+/// How a collector proves who it is, and we to it. Paths are of the stage, and read whenever a connection is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsSpec {
+    /// The name that its certificate has to bear.
+    pub name: String,
+    /// Authorities to believe; `None` believes the system's.
+    pub authority: Option<PathBuf>,
+    /// Our own certificate.
+    pub certificate: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+    /// What it has to prove.
+    pub proof: Proof,
+}
+
+/// How much a collector has to prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// A certificate of a known authority for its name.
+    Certificate,
+    /// Nothing (`syslog-tls-skip-verify`).
+    None,
 }
 
 /// Options of `syslog`.

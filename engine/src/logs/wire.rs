@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::place::Place;
+use super::secure::Secure;
 use super::spec::{Endpoint, Mode};
 
 /// With so many bytes waiting a container in blocking mode waits too.
@@ -45,6 +46,7 @@ pub(super) struct Wire {
 enum Socket {
     Udp(UdpSocket),
     Tcp(TcpStream),
+    Tls(Box<Secure>),
     UnixDatagram(UnixDatagram),
     UnixStream(UnixStream),
 }
@@ -76,7 +78,7 @@ impl Wire {
     pub(super) fn is_stream(&self) -> bool {
         matches!(
             self.socket,
-            Some(Socket::Tcp(_) | Socket::UnixStream(_)) | None
+            Some(Socket::Tcp(_) | Socket::Tls(_) | Socket::UnixStream(_)) | None
         )
     }
 
@@ -123,6 +125,11 @@ impl Wire {
                 }
             }
         }
+        if let Some(Socket::Tls(secure)) = &mut self.socket
+            && secure.settle().is_err_and(|error| !is_busy(&error))
+        {
+            self.socket = None;
+        }
     }
 
     /// Whether the container must wait.
@@ -132,12 +139,16 @@ impl Wire {
 
     /// Whether something waits to be sent.
     pub(super) fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || self.is_unsettled()
+    }
+
+    fn is_unsettled(&self) -> bool {
+        matches!(&self.socket, Some(Socket::Tls(secure)) if secure.is_unsettled())
     }
 
     /// What to wait for until `flush` can go on: room in the socket, or a time.
     pub(super) fn next(&self) -> (Option<BorrowedFd<'_>>, Option<Duration>) {
-        match (&self.socket, self.waiting.is_empty()) {
+        match (&self.socket, !self.is_waiting()) {
             (_, true) => (None, None),
             (Some(socket), false) => (Some(socket.fd()), None),
             (None, false) => {
@@ -188,6 +199,11 @@ impl Socket {
         match endpoint {
             Endpoint::Udp(address) => place.in_network(|| udp(*address)).map(Self::Udp),
             Endpoint::Tcp(address) => place.in_network(|| tcp(*address, patience)).map(Self::Tcp),
+            Endpoint::Tls(address, wanted) => {
+                let stream = place.in_network(|| tcp(*address, patience))?;
+                Secure::agree(stream, wanted, place, patience)
+                    .map(|secure| Self::Tls(Box::new(secure)))
+            }
             Endpoint::Unixgram(path) => place.with_socket(path, datagram).map(Self::UnixDatagram),
             Endpoint::Unix(path) => place
                 .with_socket(path, datagram)
@@ -197,13 +213,14 @@ impl Socket {
     }
 
     fn is_stream(&self) -> bool {
-        matches!(self, Self::Tcp(_) | Self::UnixStream(_))
+        matches!(self, Self::Tcp(_) | Self::Tls(_) | Self::UnixStream(_))
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Udp(socket) => socket.send(bytes),
             Self::Tcp(stream) => stream.write(bytes),
+            Self::Tls(secure) => secure.send(bytes),
             Self::UnixDatagram(socket) => socket.send(bytes),
             Self::UnixStream(stream) => stream.write(bytes),
         }
@@ -213,6 +230,7 @@ impl Socket {
         match self {
             Self::Udp(socket) => socket.as_fd(),
             Self::Tcp(stream) => stream.as_fd(),
+            Self::Tls(secure) => secure.fd(),
             Self::UnixDatagram(socket) => socket.as_fd(),
             Self::UnixStream(stream) => stream.as_fd(),
         }

@@ -32,5 +32,6 @@ pub use error::RegistryError;
 pub use manifest::{DOCUMENT_LIMIT, FetchedManifest};
 pub use search::{SearchHit, search};
 pub use settings::{BadSetting, Settings};
+pub(crate) use tls::AnyCertificate;
 pub use tls::TlsError;
 pub use upload::{Blob, Stored};

@@ -100,6 +100,7 @@ fn run(plan: &ProcessPlan, stdio: Stdio, listener: Option<OwnedFd>, voice: &Voic
 fn prepare(plan: &ProcessPlan, stdio: Stdio) -> Result<(Prepared, Option<pty::Pair>), Refusal> {
     let sys = |e: SysError| Refusal::failed("cannot prepare the process", &e);
     signal::reset_all().map_err(sys)?;
+    program::has_directory(&plan.cwd)?;
     let prepared = program::prepare(plan)?;
     let terminal = program::open_streams(stdio, &prepared.identity).map_err(sys)?;
     Ok((prepared, terminal))

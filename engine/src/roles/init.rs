@@ -143,6 +143,8 @@ fn own_number() -> Option<u32> {
 
 /// Puts the root on top of the stage's and mounts into it what the plan says.
 fn build_root(plan: &Plan, made: Option<(OwnedFd, Vec<OwnedFd>)>) -> Result<OwnedFd, SysError> {
+    // Before: a copy of a private mount would never hear of the machine's.
+    let copies = mounts::Copied::of(&plan.steps)?;
     let private = Change {
         propagation: Some(Propagation::Private),
         ..Change::NOTHING
@@ -168,7 +170,8 @@ fn build_root(plan: &Plan, made: Option<(OwnedFd, Vec<OwnedFd>)>) -> Result<Owne
     };
     plan.steps
         .iter()
-        .try_for_each(|step| mounts::apply(&scene, step))?;
+        .zip(&copies)
+        .try_for_each(|(step, copy)| mounts::apply(&scene, step, copy))?;
     Ok(root)
 }
 

@@ -111,6 +111,22 @@ fn change_directory(root: BorrowedFd<'_>, cwd: &str, identity: &Identity) -> Res
     }
 }
 
+/// Only the first process of a container may begin in a directory that is not there yet.
+pub(super) fn has_directory(cwd: &str) -> Result<(), Refusal> {
+    match std::fs::metadata(cwd) {
+        Err(e) if e.kind() == ErrorKind::NotFound && !cwd.is_empty() => Err(Refusal {
+            message: format!(
+                "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create \
+                 failed: unable to start container process: chdir to cwd ({cwd:?}) set in config.json failed: no such \
+                 file or directory: unknown"
+            ),
+            code: 126,
+            kind: RefusalKind::Invalid,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Looks a name up in the container's own `PATH`.
 fn find_program(name: &str, env: &[String]) -> Result<String, Refusal> {
     if name.contains('/') {
@@ -203,7 +219,7 @@ fn cannot_run(name: &str, why: &str, code: i32) -> Refusal {
     Refusal {
         message: format!(
             "failed to create task for container: failed to create shim task: OCI runtime create \
-             failed: unable to start container process: exec: {name:?}: {why}: unknown"
+             failed: runc create failed: unable to start container process: exec: {name:?}: {why}: unknown"
         ),
         code,
         kind: RefusalKind::Invalid,

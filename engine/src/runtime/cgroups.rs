@@ -1,7 +1,7 @@
 //! The control group of a container: its place, its limits, its counters.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kernel::cgroup::{Cgroup, Layout, Version};
 use kernel::error::SysError;
@@ -11,17 +11,23 @@ use super::limits::limits;
 use super::request::Resources;
 use crate::stage::Stage;
 
-/// The group of a container, the same path in every hierarchy.
-pub fn path(stage: &Stage, id: &str) -> PathBuf {
+/// The group of a container, the same path in every hierarchy; an empty `parent` is the usual one (`--cgroup-parent`).
+///
+/// A parent never leads out of the stage: `..` is taken away before.
+pub fn path(stage: &Stage, parent: &str, id: &str) -> PathBuf {
+    let parent = match parent {
+        "" => PathBuf::from("docker"),
+        parent => kernel::tree::clean(Path::new(parent)),
+    };
     match stage {
-        Stage::Host => PathBuf::from("docker").join(id),
-        Stage::Inner { .. } => PathBuf::from("inner/docker").join(id),
+        Stage::Host => parent.join(id),
+        Stage::Inner { .. } => Path::new("inner").join(parent).join(id),
     }
 }
 
-/// The group of a container, by name.
-pub fn of(stage: &Stage, id: &str) -> Result<Cgroup, SysError> {
-    Ok(Cgroup::new(&layout()?, path(stage, id)))
+/// The group at a [`path`].
+pub fn of(path: &Path) -> Result<Cgroup, SysError> {
+    Ok(Cgroup::new(&layout()?, path))
 }
 
 /// The hierarchies a container is placed in: every one that this process sees.
@@ -30,8 +36,8 @@ pub(crate) fn layout() -> Result<Layout, SysError> {
 }
 
 /// Sets limits of a running container (`docker update`).
-pub fn update(stage: &Stage, id: &str, resources: &Resources) -> Result<(), SysError> {
-    let group = of(stage, id)?;
+pub fn update(path: &Path, resources: &Resources) -> Result<(), SysError> {
+    let group = of(path)?;
     for limit in limits(resources, None) {
         group.limit(&[limit])?;
     }
@@ -39,18 +45,18 @@ pub fn update(stage: &Stage, id: &str, resources: &Resources) -> Result<(), SysE
 }
 
 /// Stops every process of a container (`docker pause`).
-pub fn freeze(stage: &Stage, id: &str) -> Result<(), SysError> {
-    of(stage, id)?.freeze()
+pub fn freeze(path: &Path) -> Result<(), SysError> {
+    of(path)?.freeze()
 }
 
 /// Lets every process of a container go on.
-pub fn thaw(stage: &Stage, id: &str) -> Result<(), SysError> {
-    of(stage, id)?.thaw()
+pub fn thaw(path: &Path) -> Result<(), SysError> {
+    of(path)?.thaw()
 }
 
 /// The processes of a container, as the engine's `/proc` numbers them.
-pub fn processes(stage: &Stage, id: &str) -> Result<Vec<i32>, SysError> {
-    Ok(of(stage, id)?.processes())
+pub fn processes(path: &Path) -> Result<Vec<i32>, SysError> {
+    Ok(of(path)?.processes())
 }
 
 /// What a container has used until now.
@@ -87,8 +93,8 @@ pub struct Usage {
 }
 
 /// Reads what a container has used; a counter that the host lacks is zero.
-pub fn usage(stage: &Stage, id: &str) -> Result<Usage, SysError> {
-    Ok(usage_of(&of(stage, id)?))
+pub fn usage(path: &Path) -> Result<Usage, SysError> {
+    Ok(usage_of(&of(path)?))
 }
 
 /// The same of any group.
@@ -220,4 +226,18 @@ fn table(text: &str) -> BTreeMap<String, u64> {
         Some((key.to_owned(), value.trim().parse().ok()?))
     };
     text.lines().filter_map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parent_stays_in_its_stage() {
+        let inner = Stage::Inner { pid: 2 };
+        assert_eq!(path(&Stage::Host, "", "c"), Path::new("docker/c"));
+        assert_eq!(path(&Stage::Host, "/lab/a", "c"), Path::new("lab/a/c"));
+        assert_eq!(path(&inner, "lab", "c"), Path::new("inner/lab/c"));
+        assert_eq!(path(&inner, "/../../x", "c"), Path::new("inner/x/c"));
+    }
 }

@@ -35,6 +35,7 @@ pub mod process;
 pub mod apparmor;
 pub mod capabilities;
 pub mod cgroups;
+pub(crate) mod cpu_list;
 pub(crate) mod devices;
 pub(crate) mod limits;
 pub(crate) mod rlimits;

@@ -109,7 +109,7 @@ impl Plan {
             joins: Vec::new(),
             user: None,
             clocks: None,
-            cgroup: super::cgroups::path(stage, &request.id),
+            cgroup: super::cgroups::path(stage, &request.cgroup_parent, &request.id),
             resources: request.resources.clone(),
             devices: super::devices::rules(request, stage)?,
             root: request.root.clone(),

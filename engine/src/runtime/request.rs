@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::mounts::{Propagation, Reach};
 use crate::logs::spec::LogSpec;
 
 /// A wish for one container.
@@ -29,6 +30,9 @@ pub struct RunRequest {
     pub mounts: Vec<MountSpec>,
     /// Size of `/dev/shm` in bytes; 0 means 64 MiB.
     pub shm_size: u64,
+    /// The group above that of the container (`--cgroup-parent`); empty means the usual one.
+    #[serde(default)]
+    pub cgroup_parent: String,
     /// Limits.
     pub resources: Resources,
     /// Devices of the machine made available (`--device`).
@@ -254,6 +258,21 @@ pub struct MountSpec {
     pub source: MountSource,
     /// Whether it may be written.
     pub access: Access,
+    /// What a bind of the machine has to do with the mounts of its source.
+    #[serde(default)]
+    pub manner: Manner,
+}
+
+/// What a bind has to do with the mounts at and below its source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Manner {
+    /// How mounts that are made later travel; `None` is not at all.
+    pub propagation: Option<Propagation>,
+    /// Whether the mounts below the source come along.
+    pub reach: Reach,
+    /// How far a read-only bind is read-only.
+    pub read_only: Reach,
 }
 
 /// What is mounted.

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use crate::Test;
 use crate::place::{Done, Place, wait_until};
 
-pub(crate) const TESTS: [Test; 3] = [
+pub(crate) const TESTS: [Test; 4] = [
     ("a_second_process_is_in_the_same_container", second),
     ("a_second_process_has_rights_of_its_own", rights),
+    ("a_second_process_runs_on_the_processors_it_names", processors),
     ("ps_list_events_and_signals_see_the_processes", look),
 ];
 
@@ -116,6 +117,25 @@ fn rights() -> Result<(), String> {
         || std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|c| c == "sleep\n"),
         &|| "the detached process is not there".to_owned(),
     );
+    Ok(())
+}
+
+fn processors() -> Result<(), String> {
+    let place = running("execcpus");
+    let run = |affinity: Value| {
+        let process = json!({
+            "user": {"uid": 0, "gid": 0}, "cwd": "/", "env": ["PATH=/bin"],
+            "args": ["grep", "Cpus_allowed_list", "/proc/self/status"],
+            "execCPUAffinity": affinity,
+        });
+        let file = place.path("affinity.json");
+        std::fs::write(&file, process.to_string()).unwrap();
+        exec(&place, &["--process", file.to_str().unwrap()], &[])
+    };
+    let done = run(json!({"initial": "0", "final": "0"}));
+    assert_eq!(done.out, "Cpus_allowed_list:\t0\n", "{}", done.err);
+    let done = run(json!({"final": "5-2"}));
+    assert!(done.code != 0 && !done.err.is_empty(), "{}", done.out);
     Ok(())
 }
 

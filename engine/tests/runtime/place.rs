@@ -97,7 +97,8 @@ impl Place {
 
     /// The cgroup directories of the container that exist.
     pub(crate) fn groups(&self) -> Vec<PathBuf> {
-        let group = engine::runtime::cgroups::of(&self.stage, &self.id).unwrap();
+        use engine::runtime::cgroups::path;
+        let group = engine::runtime::cgroups::of(&path(&self.stage, "", &self.id)).unwrap();
         group.directories().filter(|d| d.exists()).collect()
     }
 }

@@ -17,6 +17,7 @@ mod health;
 mod logs;
 mod memory;
 mod restart;
+mod secure;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -31,6 +32,7 @@ const CASES: &[&[Case]] = &[
     restart::CASES,
     memory::CASES,
     logs::CASES,
+    secure::CASES,
     configuration::CASES,
     faults::CASES,
 ];

@@ -18,7 +18,7 @@ use crate::api::query::Query;
 use crate::api::types::{ContainerConfig, CreateContainer, HostConfig};
 use crate::api::version::ApiVersion;
 use crate::daemon::{
-    Daemon, Filters, LIST_FILTERS, ListOptions, RemoveOptions, Sizes, WaitCondition,
+    Daemon, DaemonError, Filters, LIST_FILTERS, ListOptions, RemoveOptions, Sizes, WaitCondition,
 };
 
 use super::Shared;
@@ -242,9 +242,10 @@ pub(super) async fn remove(
     query: Query,
 ) -> Result<StatusCode, ApiError> {
     if query.flag("link") {
-        return Err(ApiError::unsupported(
-            "removing a link is not supported by this engine",
-        ));
+        // A link is called `container/alias`; a name alone is that of no link.
+        return Err(ApiError::from(DaemonError::Conflict(
+            "Conflict, cannot remove the default link name of the container".into(),
+        )));
     }
     daemon
         .remove(
@@ -255,6 +256,20 @@ pub(super) async fn remove(
             },
         )
         .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `docker rm --link web/db`: the container stays, its link goes.
+pub(super) async fn unlink(
+    State(daemon): Shared,
+    Path((id, alias)): Path<(String, String)>,
+    query: Query,
+) -> Result<StatusCode, ApiError> {
+    if !query.flag("link") {
+        let text = format!("No such container: {id}/{alias}");
+        return Err(DaemonError::NotFoundText(text).into());
+    }
+    daemon.remove_link(&id, &alias).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

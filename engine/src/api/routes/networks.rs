@@ -9,7 +9,7 @@ use crate::api::body::JsonBody;
 use crate::api::error::ApiError;
 use crate::api::query::Query;
 use crate::api::types::{ConnectNetwork, CreateNetwork, DisconnectNetwork};
-use crate::daemon::Filters;
+use crate::daemon::{DaemonError, Filters};
 
 use super::Shared;
 
@@ -66,6 +66,12 @@ pub(super) async fn disconnect(
     Path(id): Path<String>,
     JsonBody(request): JsonBody<DisconnectNetwork>,
 ) -> Result<StatusCode, ApiError> {
+    if request.force && daemon.has_terminal(&request.container).is_err() {
+        // A container that is gone may have left an endpoint; ours end with their containers.
+        daemon.inspect_network(&id, None)?;
+        let text = format!("endpoint {} not found", request.container);
+        return Err(DaemonError::NotFoundText(text).into());
+    }
     daemon.disconnect_network(&id, &request.container).await?;
     Ok(StatusCode::OK)
 }

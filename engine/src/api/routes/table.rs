@@ -50,7 +50,7 @@ const fn refused(
 
 /// Every route.
 #[rustfmt::skip]
-pub const ROUTES: [Route; 112] = [
+pub const ROUTES: [Route; 113] = [
     served("system", "GET", "/_ping"),
     served("system", "HEAD", "/_ping"),
     served("system", "GET", "/version"),
@@ -84,6 +84,7 @@ pub const ROUTES: [Route; 112] = [
     served("containers", "PUT", "/containers/{id}/archive"),
     served("containers", "POST", "/containers/{id}/exec"),
     served("containers", "DELETE", "/containers/{id}"),
+    served("containers", "DELETE", "/containers/{id}/{alias}"),
     refused("containers", "GET", "/containers/{id}/checkpoints", "experimental"),
     refused("containers", "POST", "/containers/{id}/checkpoints", "experimental"),
     refused("containers", "DELETE", "/containers/{id}/checkpoints/{name}", "experimental"),

@@ -4,7 +4,7 @@ use crate::api::types::{HostConfig, ThrottleDevice};
 
 use super::super::DaemonError;
 use super::super::sysinfo::{Offer, SysInfo};
-use super::cpu_list;
+use crate::runtime::cpu_list;
 
 /// The least memory a container can start with.
 const LEAST_MEMORY: i64 = 6 << 20;
@@ -195,6 +195,9 @@ fn processor(
         return Err(refused(format!(
             "Range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available"
         )));
+    }
+    if host.cpu_shares < 0 {
+        return Err(DaemonError::Refused("shares: invalid argument".into()));
     }
     if host.cpu_shares > 0 && !info.has(Offer::CpuShares) {
         warnings.push(discarded("CPU shares", "Shares discarded"));

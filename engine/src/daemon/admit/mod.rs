@@ -3,7 +3,6 @@
 //! Nothing here touches the kernel or a record: each file looks at one part of the request.
 
 mod config;
-mod cpu_list;
 mod host;
 mod limits;
 mod mounts;

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::api::types::{HostConfig, MountRequest};
 
 use super::super::DaemonError;
+use super::super::propagation::WORDS;
 
 /// Checks `--mount` and `--tmpfs`.
 pub(crate) fn mounts(host: &HostConfig) -> Result<(), DaemonError> {
@@ -41,6 +42,10 @@ fn mount(mount: &MountRequest) -> Result<(), DaemonError> {
     mount_target(&mount.target).map_err(|error| wrong(error.to_string()))?;
     match kind {
         "bind" if mount.source.is_empty() => Err(wrong("field Source must not be empty".into())),
+        "bind" if unknown_propagation(mount).is_some() => Err(wrong(format!(
+            "invalid propagation mode: {}",
+            unknown_propagation(mount).unwrap_or_default()
+        ))),
         "bind" if !mount.source.starts_with('/') => Err(wrong(format!(
             "invalid mount path: '{}' mount path must be absolute",
             mount.source
@@ -51,6 +56,12 @@ fn mount(mount: &MountRequest) -> Result<(), DaemonError> {
         "volume" => subpath(mount).map_err(wrong),
         _ => Ok(()),
     }
+}
+
+/// The word that is none of mount(8)'s.
+fn unknown_propagation(mount: &MountRequest) -> Option<&str> {
+    let word = mount.bind_options.as_ref()?.propagation.as_str();
+    (!word.is_empty() && !WORDS.contains(&word)).then_some(word)
 }
 
 fn subpath(mount: &MountRequest) -> Result<(), String> {

@@ -77,7 +77,15 @@ fn check_mode(options: &Options) -> Result<(), DaemonError> {
 fn known(driver: &str, key: &str) -> bool {
     let own: &[&str] = match driver {
         "json-file" | "local" => &["max-size", "max-file", "compress"],
-        "syslog" => &["syslog-address", "syslog-facility", "syslog-format"],
+        "syslog" => &[
+            "syslog-address",
+            "syslog-facility",
+            "syslog-format",
+            "syslog-tls-ca-cert",
+            "syslog-tls-cert",
+            "syslog-tls-key",
+            "syslog-tls-skip-verify",
+        ],
         "gelf" => &[
             "gelf-address",
             "gelf-compression-type",
@@ -162,7 +170,7 @@ impl Address {
                 scheme: scheme.to_owned(),
                 rest: rest.to_owned(),
             }),
-            "udp" | "tcp" => Ok(Self {
+            "udp" | "tcp" | "tcp+tls" => Ok(Self {
                 scheme: scheme.to_owned(),
                 rest: if has_port(rest) {
                     rest.to_owned()
@@ -170,9 +178,6 @@ impl Address {
                     format!("{rest}:514")
                 },
             }),
-            "tcp+tls" => Err(DaemonError::Unsupported(
-                "--log-opt syslog-address=tcp+tls://".into(),
-            )),
             _ => Err(invalid(format!("unsupported scheme: '{scheme}'"))),
         }
     }
@@ -194,6 +199,12 @@ impl Address {
             scheme: scheme.to_owned(),
             rest: rest.to_owned(),
         })
+    }
+
+    /// The host, without brackets and port.
+    pub(super) fn host(&self) -> &str {
+        let host = self.rest.rsplit_once(':').map_or(&*self.rest, |(host, _)| host);
+        host.trim_start_matches('[').trim_end_matches(']')
     }
 
     /// The socket address; `hosts` is the text of the stage's `/etc/hosts`.

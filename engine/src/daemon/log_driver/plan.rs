@@ -7,7 +7,7 @@ use crate::daemon::container::ContainerRecord;
 use crate::daemon::{Daemon, DaemonError, size};
 use crate::logs::spec::{
     Compression, Driver, Endpoint, FileSpec, GelfSpec, JournaldSpec, LogPlan, LogSpec, Mode,
-    SyslogFormat, SyslogSpec,
+    Proof, SyslogFormat, SyslogSpec, TlsSpec,
 };
 use crate::logs::{journald, syslog};
 
@@ -94,6 +94,10 @@ impl Daemon {
             "unix" => Endpoint::Unix(PathBuf::from(&address.rest)),
             "unixgram" => Endpoint::Unixgram(PathBuf::from(&address.rest)),
             "udp" => Endpoint::Udp(address.resolve(&self.known_hosts())?),
+            "tcp+tls" => Endpoint::Tls(
+                address.resolve(&self.known_hosts())?,
+                tls(address.host(), options),
+            ),
             _ => Endpoint::Tcp(address.resolve(&self.known_hosts())?),
         }))
     }
@@ -282,3 +286,22 @@ fn journal_fields(
     }
     Ok(fields)
 }
+/// The `syslog-tls-…` options.
+fn tls(host: &str, options: &Options) -> TlsSpec {
+    let path = |key: &str| {
+        let named = options.get(key).filter(|path| !path.is_empty());
+        named.map(PathBuf::from)
+    };
+    TlsSpec {
+        name: host.to_owned(),
+        authority: path("syslog-tls-ca-cert"),
+        certificate: path("syslog-tls-cert"),
+        key: path("syslog-tls-key"),
+        // As Docker: said at all, whatever it says.
+        proof: match options.contains_key("syslog-tls-skip-verify") {
+            true => Proof::None,
+            false => Proof::Certificate,
+        },
+    }
+}
+

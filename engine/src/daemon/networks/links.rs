@@ -1,13 +1,39 @@
 //! `--link` on the default bridge: lines in `hosts` and variables in the environment, as Docker has always made them.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use super::super::Daemon;
+use super::super::{Daemon, DaemonError};
 use super::super::container::ContainerRecord;
 use super::address::addresses;
 use super::wanted::split_link;
 
 impl Daemon {
+    /// Takes a link from a container (`docker rm --link`). What its environment tells stays, as it was born with it.
+    pub async fn remove_link(self: &Arc<Self>, text: &str, alias: &str) -> Result<(), DaemonError> {
+        let container = self.container(text)?;
+        let _turn = container.turn.lock().await;
+        let alias = alias.to_owned();
+        let container = Arc::clone(&container);
+        self.block(move |daemon| {
+            {
+                let mut inner = container.lock();
+                let links = inner.record.host_config.links.get_or_insert_default();
+                let before = links.len();
+                links.retain(|link| split_link(link).1 != alias);
+                if links.len() == before {
+                    let text = format!("No such container: {}/{alias}", inner.record.name);
+                    return Err(DaemonError::NotFoundText(text));
+                }
+                if links.is_empty() {
+                    inner.record.host_config.links = None;
+                }
+            }
+            daemon.save(&container)
+        })
+        .await
+    }
+
     /// A line for each linked container that runs.
     pub(super) fn linked_hosts(&self, record: &ContainerRecord) -> String {
         let mut lines = String::new();

@@ -6,6 +6,7 @@
 
 mod change;
 mod drivers;
+mod former;
 mod record;
 mod request;
 mod settings;

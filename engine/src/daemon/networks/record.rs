@@ -135,11 +135,9 @@ impl Networks {
         predefined: impl FnOnce() -> Result<Vec<NetworkRecord>, DaemonError>,
     ) -> Result<Self, DaemonError> {
         let records = match std::fs::read(path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|source| {
-                crate::store::StoreError::Damaged {
-                    path: path.to_owned(),
-                    source,
-                }
+            Ok(bytes) => read(&bytes).map_err(|source| crate::store::StoreError::Damaged {
+                path: path.to_owned(),
+                source,
             })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => predefined()?,
             Err(error) => return Err(DaemonError::io(format!("read {}", path.display()))(error)),
@@ -176,6 +174,12 @@ impl Networks {
         let bytes = serde_json::to_vec_pretty(&inner.records).expect("records are plain data");
         Ok(write_atomically(&self.path, &bytes)?)
     }
+}
+
+fn read(bytes: &[u8]) -> Result<Vec<NetworkRecord>, serde_json::Error> {
+    let records: Vec<serde_json::Value> = serde_json::from_slice(bytes)?;
+    let records = records.into_iter().map(super::former::modern);
+    records.map(serde_json::from_value).collect()
 }
 
 impl Inner {

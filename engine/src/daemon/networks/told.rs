@@ -20,9 +20,10 @@ impl Daemon {
             }
         }
         let records = self.networks.lock().records.clone();
+        let (ids, names) = (filters.patterns("id"), filters.patterns("name"));
         let wanted = records.iter().filter(|record| {
-            filters.any("name", |wanted| record.name.contains(wanted.as_str()))
-                && filters.any("id", |wanted| record.id.starts_with(wanted.as_str()))
+            names.find(&record.name)
+                && ids.find(&record.id)
                 && filters.any("driver", |wanted| record.driver.word() == wanted)
                 && filters.any("scope", |wanted| record.scope() == wanted)
                 && filters.any("type", |wanted| {

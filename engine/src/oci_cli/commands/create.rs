@@ -79,6 +79,10 @@ pub(super) fn make(call: &Call<'_>, id: &str, wait: Wait) -> Result<Made, CliErr
     let directory = call.global.container(id);
     let wish = wish(call, id, &bundle, &directory)?;
     let plan = decide::plan(&spec, &wish)?;
+    if decide::limits_kernel_memory(&spec) {
+        let words = "Kernel memory settings are ignored and will be removed";
+        log::warning(call.global, words);
+    }
     check_profile(&plan)?;
     check_console(call, &plan, wait)?;
     let group = make_group(call.global, &plan)?;

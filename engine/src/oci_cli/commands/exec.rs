@@ -71,6 +71,14 @@ fn run(call: &Call<'_>) -> Result<i32, CliError> {
     let spec = container.config()?;
     let wanted = process(call, &spec, words)?;
     let mut plan = decide::process(&wanted, &spec)?;
+    let affinity = decide::affinity(&wanted)?;
+    plan.special.schedule.processors = affinity.last;
+    if let Some(processors) = &affinity.first {
+        kernel::process::set_affinity(processors).map_err(|source| CliError::Kernel {
+            what: "cannot choose the processors",
+            source,
+        })?;
+    }
     plan.special.passed = create::passed(call)?;
     if let Some(listener) = &mut plan.special.listener {
         listener.subject = container.record.hooks.subject.clone();

@@ -3,6 +3,7 @@
 //! Reading order: [`plan`] says what a container is in the words of the specification. What the
 //! specification knows and this runtime cannot honour is an error that names the property.
 
+mod affinity;
 mod devices;
 mod filter;
 mod hooks;
@@ -21,8 +22,9 @@ use crate::runtime::seccomp::FilterError;
 use crate::stage::Stage;
 
 pub(super) use mounts::may_be_covered;
+pub use affinity::{Affinity, affinity};
 pub use process::plan as process;
-pub use resources::limits as resources;
+pub use resources::{limits as resources, limits_kernel_memory};
 
 /// A bundle that cannot be run.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,7 @@ use crate::runtime::mounts::{
     Attributes, Bound, Content, Flag, Propagation, Reach, Source, Step, Way, absolute, links,
 };
 use crate::runtime::namespaces::UserNamespace;
-use crate::runtime::request::{Access, Sharing};
+use crate::runtime::request::{Access, Manner, Sharing};
 
 /// Steps, what they bind, and how the root itself shares its mounts.
 #[derive(Debug, Default)]
@@ -113,6 +113,7 @@ fn one(
             source: Source::Engine(made.sources.len() - 1),
             target: target.to_owned(),
             access: Access::ReadWrite,
+            manner: Manner::default(),
         });
     }
     if inside_proc || (target == "/proc" && kind != "proc") {

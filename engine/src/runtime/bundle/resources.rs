@@ -3,9 +3,19 @@
 use super::BundleError;
 use crate::oci::runtime_spec::{
     LinuxBlockIo, LinuxDeviceCgroup, LinuxDeviceType, LinuxPids, LinuxResources,
-    LinuxThrottleDevice,
+    LinuxThrottleDevice, Spec,
 };
 use crate::runtime::request::{DeviceNumber, RareResources, Resources};
+
+/// Whether it asks for a limit of kernel memory, which no Linux we support has any more: the caller warns, as runc does.
+pub fn limits_kernel_memory(spec: &Spec) -> bool {
+    let resources = spec
+        .linux()
+        .as_ref()
+        .and_then(|linux| linux.resources().as_ref());
+    let memory = resources.and_then(|resources| resources.memory().as_ref());
+    memory.is_some_and(|memory| memory.kernel().is_some())
+}
 
 /// The limits, and the lines of the device controller.
 pub fn limits(wanted: &LinuxResources) -> Result<(Resources, Vec<String>), BundleError> {
@@ -17,8 +27,6 @@ pub fn limits(wanted: &LinuxResources) -> Result<(Resources, Vec<String>), Bundl
         limits.memory_swappiness = memory.swappiness();
         limits.oom_kill_disable = memory.disable_oom_killer();
         limits.kernel_memory_tcp = memory.kernel_tcp();
-        // No Linux we support has it any more: runc accepts it and does nothing, and so do we.
-        let _ = memory.kernel();
         if limits.memory.is_none() && limits.memory_swap.is_some_and(|n| n > 0) {
             return Err(BundleError::Missing("memory.limit beside memory.swap"));
         }

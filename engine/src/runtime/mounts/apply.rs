@@ -15,7 +15,7 @@ use kernel::fs::{self, Access as Open, Dir, open_in_root};
 use kernel::mount::{self, Attributes, Change, Depth};
 use kernel::procfs;
 
-use super::{Content, Flag, Source, Step, bound, cgroups, copy_up, node};
+use super::{Bound, Content, Flag, Reach, Source, Step, bound, cgroups, copy_up, node};
 use crate::runtime::request::Access;
 
 /// What the steps work on.
@@ -27,8 +27,37 @@ pub(crate) struct Scene<'a> {
     pub(crate) sources: &'a [OwnedFd],
 }
 
-/// Does one step.
-pub(crate) fn apply(scene: &Scene<'_>, step: &Step) -> Result<(), SysError> {
+/// A step's own copy of a bind of the machine, made while the mounts of this namespace still hear of the machine's.
+#[derive(Debug)]
+pub(crate) struct Copied(Option<OwnedFd>);
+
+impl Copied {
+    /// The copies that the steps need, one for each.
+    pub(crate) fn of(steps: &[Step]) -> Result<Vec<Self>, SysError> {
+        steps.iter().map(Self::one).collect()
+    }
+
+    fn one(step: &Step) -> Result<Self, SysError> {
+        let Step::Bind {
+            source: Source::Machine(path),
+            manner,
+            ..
+        } = step
+        else {
+            return Ok(Self(None));
+        };
+        let bound = Bound {
+            path: path.clone(),
+            reach: manner.reach,
+            propagation: manner.propagation,
+            ..Bound::default()
+        };
+        bound::clone(&bound).map(|copy| Self(Some(copy)))
+    }
+}
+
+/// Does one step, with the copy that was made for it.
+pub(crate) fn apply(scene: &Scene<'_>, step: &Step, copy: &Copied) -> Result<(), SysError> {
     match step {
         Step::Mount {
             kind,
@@ -52,10 +81,23 @@ pub(crate) fn apply(scene: &Scene<'_>, step: &Step) -> Result<(), SysError> {
         Step::OwnGroups { target, access } => cgroups::own(scene, target, *access),
         Step::Node(wanted) => node::make(scene, wanted),
         Step::Bind {
-            source,
+            source: Source::Engine(index),
             target,
             access,
-        } => bind(scene, source, target, *access),
+            manner,
+        } => {
+            let source = scene.sources[*index].as_fd();
+            attach_bind(scene, source, target, *access, manner.read_only)
+        }
+        Step::Bind {
+            target,
+            access,
+            manner,
+            ..
+        } => {
+            let copy = copy.0.as_ref().expect("each bind of the machine is copied");
+            attach_bind(scene, copy.as_fd(), target, *access, manner.read_only)
+        }
         Step::Device { name, numbers } => node::usual(scene, name, *numbers),
         Step::AllDevices => all_devices(scene),
         Step::Link { to, path } => link(scene, to, path),
@@ -188,30 +230,19 @@ fn make_file(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, SysError> {
     open_in_root(root, path, Open::Path)
 }
 
-fn bind(scene: &Scene<'_>, source: &Source, target: &str, access: Access) -> Result<(), SysError> {
-    let mine;
-    let mount = match source {
-        Source::Engine(index) => scene.sources[*index].as_fd(),
-        Source::Machine(path) => {
-            mine = bound::clone_private(path)?;
-            mine.as_fd()
-        }
-    };
-    attach_bind(scene, mount, target, access)
-}
-
 pub(super) fn attach_bind(
     scene: &Scene<'_>,
     mount: BorrowedFd<'_>,
     target: &str,
     access: Access,
+    read_only: Reach,
 ) -> Result<(), SysError> {
     if access == Access::ReadOnly {
         let change = Change {
             set: Attributes::READ_ONLY,
             ..Change::NOTHING
         };
-        mount::change_detached(mount, Depth::Tree, change)?;
+        mount::change_detached(mount, bound::depth(read_only), change)?;
     }
     let path = Path::new(target);
     let place = if is_directory(mount)? {
@@ -255,8 +286,15 @@ fn all_devices(scene: &Scene<'_>) -> Result<(), SysError> {
         if path == Path::new("/dev/console") || path == Path::new("/dev/ptmx") {
             continue;
         }
-        let source = Source::Machine(path.clone());
-        bind(scene, &source, &path.to_string_lossy(), Access::ReadWrite)?;
+        let source = bound::clone_private(&path)?;
+        let target = path.to_string_lossy();
+        attach_bind(
+            scene,
+            source.as_fd(),
+            &target,
+            Access::ReadWrite,
+            Reach::Tree,
+        )?;
     }
     Ok(())
 }

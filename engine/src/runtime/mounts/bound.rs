@@ -79,7 +79,7 @@ fn change(mount: BorrowedFd<'_>, wanted: &Attributes, reach: Reach) -> Result<()
     mount::change_detached(mount, depth(reach), change)
 }
 
-fn depth(reach: Reach) -> Depth {
+pub(super) fn depth(reach: Reach) -> Depth {
     match reach {
         Reach::One => Depth::One,
         Reach::Tree => Depth::Tree,

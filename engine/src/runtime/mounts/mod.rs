@@ -11,7 +11,7 @@ mod plan;
 mod step;
 
 pub(crate) use apply::{
-    Scene, apply, bind_console, make_directories, make_root_read_only, set_root_propagation,
+    Copied, Scene, apply, bind_console, make_directories, make_root_read_only, set_root_propagation,
 };
 pub(crate) use bound::{clone, lines as id_lines};
 pub(crate) use overlay::mount_root;

@@ -11,7 +11,7 @@ use kernel::mount::{self, Depth};
 use kernel::tree;
 
 use super::apply::{Scene, attach_bind, c, make_directories, metadata, refused};
-use super::{Node, NodeKind};
+use super::{Node, NodeKind, Reach};
 use crate::runtime::request::Access;
 
 /// Makes a character device that every container has.
@@ -59,7 +59,13 @@ fn bind(scene: &Scene<'_>, node: &Node) -> Result<(), SysError> {
     let source = fs::open(path, Open::Path)?;
     check(source.as_fd(), path, node.kind)?;
     let mount = mount::clone_tree(Dir::At(source.as_fd()), c"", Depth::One)?;
-    attach_bind(scene, mount.as_fd(), &node.path, Access::ReadWrite)
+    attach_bind(
+        scene,
+        mount.as_fd(),
+        &node.path,
+        Access::ReadWrite,
+        Reach::Tree,
+    )
 }
 
 /// Opens the container's own null device, having made sure that it is one.

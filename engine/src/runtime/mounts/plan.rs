@@ -6,7 +6,7 @@ use super::step::{Content, Flag, Source, Step};
 use crate::runtime::devices;
 use crate::runtime::plan::PlanError;
 use crate::runtime::request::{
-    Access, CapabilitySpec, MountSource, MountSpec, RunRequest, Sharing,
+    Access, CapabilitySpec, Manner, MountSource, MountSpec, RunRequest, Sharing,
 };
 
 use Flag::{NoDev, NoExec, NoSuid, ReadOnly};
@@ -114,6 +114,7 @@ pub(crate) fn plan(request: &RunRequest) -> Result<(Vec<PathBuf>, Vec<Step>), Pl
             source: Source::Machine(device.source.clone()),
             target,
             access: Access::ReadWrite,
+            manner: Manner::default(),
         });
     }
     for (name, value) in &request.sysctls {
@@ -193,6 +194,7 @@ fn volume(mount: &MountSpec, sources: &mut Vec<PathBuf>) -> Result<Step, PlanErr
         source,
         target,
         access: mount.access,
+        manner: mount.manner,
     })
 }
 
@@ -298,6 +300,7 @@ mod tests {
                     target: (*target).to_owned(),
                     source: source.clone(),
                     access: Access::ReadWrite,
+                    manner: Manner::default(),
                 })
                 .collect(),
             ..RunRequest::default()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::runtime::namespaces::UserNamespace;
-use crate::runtime::request::Access;
+use crate::runtime::request::{Access, Manner};
 
 /// One thing made in the container's root, before it becomes the root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,8 @@ pub enum Step {
         target: String,
         /// Whether it may be written through this mount.
         access: Access,
+        /// What it has to do with the mounts of its source, where that is the machine's.
+        manner: Manner,
     },
     /// A character device with a fixed number.
     Device {

@@ -124,7 +124,13 @@ impl<W: Write> Packer<W> {
         self.attributes(&xattrs, &metadata)?;
         let mut header = header(&metadata);
         if kind.is_dir() {
-            self.append(&mut header, EntryType::Directory, shown, io::empty())?;
+            // As Docker's archives: a directory's name ends with a slash. Layers keep the names that their digests are of.
+            let slashed = shown.join("");
+            let named = match self.packed {
+                Packed::Plain if !shown.as_os_str().is_empty() => slashed.as_path(),
+                _ => shown,
+            };
+            self.append(&mut header, EntryType::Directory, named, io::empty())?;
             if self.packed == Packed::Layer
                 && xattrs.iter().any(|(name, _)| name == "user.overlay.opaque")
             {
@@ -300,6 +306,7 @@ fn kernel_minor(device: u64) -> u32 {
 /// leave it out. Whether that could be done: a long name goes without.
 fn dotted(header: &mut Header, shown: &Path) -> bool {
     let name = shown.as_os_str().as_bytes();
+    let name = name.strip_suffix(b"/").unwrap_or(name);
     let is_dotted = name == b"." || name.starts_with(b"./");
     let field = &mut header.as_old_mut().name;
     if !is_dotted || name.len() + 1 >= field.len() {

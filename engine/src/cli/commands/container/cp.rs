@@ -1,6 +1,6 @@
 //! `docker cp`: files between a container and this machine, as tar archives.
 
-use std::io::{Read, Write, stdin, stdout};
+use std::io::{self, Read, Write, stdin, stdout};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -84,18 +84,19 @@ async fn from_container(
         let write = |bytes: &[u8]| stdout().write_all(bytes).map_err(CliError::Output);
         return download::copy(&query, response, write).await;
     }
-    let mut archive = Vec::new();
-    download::copy(&query, response, |bytes| {
-        archive.extend_from_slice(bytes);
-        Ok(())
-    })
-    .await?;
     let owners = if matches.on("archive") {
         Owners::Keep
     } else {
         Owners::Ours
     };
-    unpack(&archive, &path, target, owners)
+    let target = target.to_owned();
+    download::feed(&query, response, move |mut archive| {
+        unpack(&mut archive, &path, &target, owners)?;
+        // What pads its end.
+        let _ = std::io::copy(&mut archive, &mut std::io::sink());
+        Ok(())
+    })
+    .await
 }
 
 /// Whose the copied files are.
@@ -108,7 +109,12 @@ enum Owners {
 }
 
 /// Unpacks an archive whose entries all lie under the source's last name.
-fn unpack(archive: &[u8], source: &str, target: &str, owners: Owners) -> Result<(), CliError> {
+fn unpack(
+    archive: &mut impl Read,
+    source: &str,
+    target: &str,
+    owners: Owners,
+) -> Result<(), CliError> {
     let failed = |source| CliError::File {
         what: "write",
         path: target.to_owned(),
@@ -181,11 +187,19 @@ async fn to_container(
     name: &str,
     path: &str,
 ) -> Result<(), CliError> {
-    let reader: Box<dyn Read + Send>;
-    let folder;
+    let put = |folder: &str| {
+        Query::new(&["containers", name, "archive"])
+            .with("path", folder)
+            .with("noOverwriteDirNonDir", "true")
+            .with_switch("copyUIDGID", matches.on("archive"))
+    };
+    const KIND: &str = "application/x-tar";
     if source == "-" {
-        reader = Box::new(stdin());
-        folder = path.to_owned();
+        let pieces = upload::pieces(stdin());
+        session
+            .client
+            .send_stream(Method::PUT, &put(path), KIND, pieces)
+            .await?;
     } else {
         let whole = std::path::absolute(source).unwrap_or_else(|_| source.into());
         std::fs::symlink_metadata(&whole).map_err(|error| CliError::File {
@@ -199,22 +213,13 @@ async fn to_container(
             return Err(CliError::Said("cannot copy directory".to_owned()));
         }
         let (into, rename) = split_target(source, path, directory)?;
-        reader = Box::new(std::io::Cursor::new(pack(
-            source,
-            &rename,
-            matches.on("follow-link"),
-        )?));
-        folder = into;
+        let (source, follow) = (source.to_owned(), matches.on("follow-link"));
+        let pieces = upload::written(move |out| pack(&source, &rename, follow, out));
+        session
+            .client
+            .send_stream(Method::PUT, &put(&into), KIND, pieces)
+            .await?;
     }
-    let query = Query::new(&["containers", name, "archive"])
-        .with("path", &folder)
-        .with("noOverwriteDirNonDir", "true")
-        .with_switch("copyUIDGID", matches.on("archive"));
-    let pieces = upload::pieces(reader);
-    session
-        .client
-        .send_stream(Method::PUT, &query, "application/x-tar", pieces)
-        .await?;
     Ok(())
 }
 
@@ -263,28 +268,21 @@ fn last_name(source: &str) -> Result<PathBuf, CliError> {
         .map_or_else(|| PathBuf::from("."), PathBuf::from))
 }
 
-fn pack(source: &str, name: &Path, follow: bool) -> Result<Vec<u8>, CliError> {
-    let failed = |error| CliError::File {
-        what: "lstat",
-        path: source.to_owned(),
-        source: error,
-    };
-    let mut archive = tar::Builder::new(Vec::new());
+fn pack(source: &str, name: &Path, follow: bool, out: &mut dyn Write) -> io::Result<()> {
+    let mut archive = tar::Builder::new(out);
     archive.follow_symlinks(follow);
-    let metadata = std::fs::symlink_metadata(source).map_err(failed)?;
+    let metadata = std::fs::symlink_metadata(source)?;
     let is_folder = if follow {
         Path::new(source).is_dir()
     } else {
         metadata.is_dir()
     };
     if is_folder {
-        archive.append_dir_all(name, source).map_err(failed)?;
+        archive.append_dir_all(name, source)?;
     } else {
-        archive
-            .append_path_with_name(source, name)
-            .map_err(failed)?;
+        archive.append_path_with_name(source, name)?;
     }
-    archive.into_inner().map_err(failed)
+    archive.finish()
 }
 
 /// What the container has at `path`, from the answer's header; `None` when nothing is there.

@@ -194,9 +194,10 @@ fn host_config(matches: &Matches) -> Result<Map<String, Value>, CliError> {
     ] {
         host.insert(key.into(), value);
     }
+    for (key, option) in [("CapAdd", "cap-add"), ("CapDrop", "cap-drop")] {
+        put_list(&mut host, key, &capabilities(matches.all(option)));
+    }
     for (key, option) in [
-        ("CapAdd", "cap-add"),
-        ("CapDrop", "cap-drop"),
         ("Dns", "dns"),
         ("DnsOptions", "dns-option"),
         ("DnsSearch", "dns-search"),
@@ -330,6 +331,16 @@ pub(super) fn put_list(into: &mut Map<String, Value>, key: &str, values: &[Strin
     }
 }
 
+/// Their whole names, each once.
+fn capabilities(words: &[String]) -> Vec<String> {
+    let whole = |word: &String| match word.trim().to_ascii_uppercase() {
+        name if name == "ALL" || name == "RESET" || name.starts_with("CAP_") => name,
+        name => format!("CAP_{name}"),
+    };
+    let names: std::collections::BTreeSet<String> = words.iter().map(whole).collect();
+    names.into_iter().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::create_options::OPTIONS;
@@ -387,7 +398,7 @@ mod tests {
         check(
             "--cap-add NET_ADMIN busybox",
             "/HostConfig/CapAdd",
-            json!(["NET_ADMIN"]),
+            json!(["CAP_NET_ADMIN"]),
         );
         check(
             "--ulimit nofile=10:20 busybox",

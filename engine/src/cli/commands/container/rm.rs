@@ -25,7 +25,10 @@ const OPTIONS: &[Flag] = &[
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     each(&matches.operands, async |name| {
-        let query = Query::new(&["containers", name.trim_matches('/')])
+        // A link is called `container/alias`.
+        let mut segments = vec!["containers"];
+        segments.extend(name.trim_matches('/').split('/'));
+        let query = Query::new(&segments)
             .with_switch("force", matches.on("force"))
             .with_switch("link", matches.on("link"))
             .with_switch("v", matches.on("volumes"));

@@ -49,6 +49,7 @@ fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         for row in &rows {
             output::line(row.fields["Name"].as_str().unwrap_or_default())?;
         }
+        warn(session);
         return Ok(0);
     }
     let format = matches.text("format");
@@ -58,6 +59,12 @@ fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         .map(|row| if table { marked(row) } else { row })
         .collect();
     LISTING.print(&rows, format)?;
+    warn(session);
+    Ok(0)
+}
+
+/// The variable wins over whatever is listed as current.
+fn warn(session: &Session) {
     if context::variable("DOCKER_HOST").is_some() && session.global.text("context").is_none() {
         output::complain(
             "Warning: DOCKER_HOST environment variable overrides the active context. To use a \
@@ -65,7 +72,6 @@ fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
              variable.",
         );
     }
-    Ok(0)
 }
 
 /// The default context, those that are kept, and the one in use even if it is not there.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 const MOST: u32 = 8192;
 
 /// Reads a list; `None` when it is malformed.
-pub(super) fn parse(text: &str) -> Option<BTreeSet<u32>> {
+pub(crate) fn parse(text: &str) -> Option<BTreeSet<u32>> {
     let mut numbers = BTreeSet::new();
     if text.is_empty() {
         return Some(numbers);
@@ -27,7 +27,7 @@ fn number(text: &str) -> Option<u32> {
 }
 
 /// Whether all that is asked for is there; `None` when the list asked for is malformed.
-pub(super) fn is_available(asked: &str, there: &str) -> Option<bool> {
+pub(crate) fn is_available(asked: &str, there: &str) -> Option<bool> {
     let asked = parse(asked)?;
     // A host that tells nothing is believed to have everything.
     Some(there.is_empty() || asked.is_subset(&parse(there)?))
