@@ -29,7 +29,10 @@ fn bash_completes_words_by_the_script() {
     Client::ours().link_into(scratch.path());
     let mut bash = Command::new("bash")
         .args(["--norc", "-c", SCRIPT])
-        .env("PATH", format!("{}:/usr/bin:/bin", scratch.path().display()))
+        .env(
+            "PATH",
+            format!("{}:/usr/bin:/bin", scratch.path().display()),
+        )
         .env("HOME", scratch.path())
         .env("DOCKER_HOST", "unix:///nonexistent.sock")
         .stdin(Stdio::piped())
@@ -37,11 +40,8 @@ fn bash_completes_words_by_the_script() {
         .spawn()
         .expect("bash can be run");
     let lines = "docker ru\ndocker run --cpuset-c\ndocker container ren\ndocker system \n";
-    std::io::Write::write_all(
-        bash.stdin.as_mut().expect("it is piped"),
-        lines.as_bytes(),
-    )
-    .expect("bash reads");
+    std::io::Write::write_all(bash.stdin.as_mut().expect("it is piped"), lines.as_bytes())
+        .expect("bash reads");
     let said = bash.wait_with_output().expect("bash ends").stdout;
     let said = String::from_utf8_lossy(&said);
     assert_eq!(

@@ -41,7 +41,10 @@ fn parse(text: &str) -> Vec<Difference> {
             reason.clear();
         } else if let Some(words) = line.strip_prefix("# ") {
             reason = format!("{reason} {words}").trim().to_owned();
-        } else if let Some((kind, step)) = line.split_once(' ').filter(|(_, step)| step.contains(": $ ")) {
+        } else if let Some((kind, step)) = line
+            .split_once(' ')
+            .filter(|(_, step)| step.contains(": $ "))
+        {
             found.push(Difference {
                 kind: kind.to_owned(),
                 step: step.to_owned(),
@@ -68,7 +71,10 @@ fn every_known_difference_has_a_reason() {
 fn a_reason_is_that_of_the_lines_below_it() {
     let found = parse("# because\n# so\nengine a: $ x\nclient b: $ y\n\nours-on-ours a: $ z\n");
     assert_eq!(found[1].reason, "because so");
-    assert_eq!((found[2].step.as_str(), found[2].reason.as_str()), ("a: $ z", ""));
+    assert_eq!(
+        (found[2].step.as_str(), found[2].reason.as_str()),
+        ("a: $ z", "")
+    );
     assert!(found[0].is_about("real on ours", false, true));
     assert!(!found[1].is_about("real on ours", false, true));
     assert!(found[2].is_about("ours on ours", true, true));

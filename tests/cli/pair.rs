@@ -8,8 +8,8 @@ use tests::scratch::Scratch;
 
 use crate::client::Client;
 use crate::daemon::Daemon;
-use crate::normal::normal;
 use crate::difference::Difference;
+use crate::normal::normal;
 use crate::transcript::{Step, Transcript};
 
 /// One client on one daemon.

@@ -26,7 +26,10 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let _ = Command::new("umount").args(["-R", "-l"]).arg(&self.0).status();
+        let _ = Command::new("umount")
+            .args(["-R", "-l"])
+            .arg(&self.0)
+            .status();
     }
 }
 
@@ -54,7 +57,15 @@ fn hear(docker: &Docker) {
     assert_eq!(seen("hears-slave", "/x/late"), "file");
     assert_eq!(seen("hears-private", "/x/late"), "");
     // And the other way round.
-    docker.ok(&["exec", "hears-both", "mount", "-t", "tmpfs", "own", "/x/early"]);
+    docker.ok(&[
+        "exec",
+        "hears-both",
+        "mount",
+        "-t",
+        "tmpfs",
+        "own",
+        "/x/early",
+    ]);
     docker.ok(&["exec", "hears-both", "touch", "/x/early/own"]);
     assert!(shared.0.join("early/own").exists());
     assert_eq!(seen("hears-slave", "/x/early"), "own");
@@ -72,7 +83,11 @@ fn refused(docker: &Docker) {
     for (word, what) in [("shared", "a shared"), ("rslave", "a shared or slave")] {
         let bind = format!("{source}:/x:{word}");
         let words = format!("path {source} is mounted on {source} but it is not {what} mount");
-        docker.fails(&["run", "--rm", "-v", &bind, "busybox", "true"], 125, &words);
+        docker.fails(
+            &["run", "--rm", "-v", &bind, "busybox", "true"],
+            125,
+            &words,
+        );
     }
     let long = format!("type=bind,src={source},dst=/x,bind-propagation=nonsense");
     docker.fails(
@@ -84,12 +99,18 @@ fn refused(docker: &Docker) {
 
 fn parent_group(docker: &Docker) {
     let parent = format!("quai-test-{}", std::process::id());
-    let sleeper = docker.sleeper("grouped", &["--cgroup-parent", &parent, "--pids-limit", "77"]);
+    let sleeper = docker.sleeper(
+        "grouped",
+        &["--cgroup-parent", &parent, "--pids-limit", "77"],
+    );
     let id = docker.inspect("grouped", "{{.Id}}");
     let pid = docker.inspect("grouped", "{{.State.Pid}}");
     let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     let wanted = format!("/{parent}/{id}");
-    assert!(groups.lines().any(|line| line.ends_with(&wanted)), "{groups}");
+    assert!(
+        groups.lines().any(|line| line.ends_with(&wanted)),
+        "{groups}"
+    );
     docker.ok(&["update", "--pids-limit", "66", "grouped"]);
     let statistics = docker.ok(&["stats", "--no-stream", "--format", "{{.PIDs}}", "grouped"]);
     assert_ne!(statistics, "0");

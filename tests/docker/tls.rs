@@ -41,7 +41,14 @@ impl Secure {
         fs::write(at("stranger/ca.pem"), &authority.pem).unwrap();
         let log = File::create(at("log")).unwrap();
         let process = Command::new("unshare")
-            .args(["--net", "--", "sh", "-c", "ip link set lo up; exec \"$@\"", "sh"])
+            .args([
+                "--net",
+                "--",
+                "sh",
+                "-c",
+                "ip link set lo up; exec \"$@\"",
+                "sh",
+            ])
             .arg(executable::path().unwrap())
             .arg("engine")
             .args(["-H", "tcp://127.0.0.1:2376", "--tlsverify"])
@@ -150,7 +157,11 @@ fn certificates(docker: &Docker) {
         assert_eq!(text(&served), "linux\n", "{program:?}: {}", secure.log());
         // A stream in both directions passes too.
         let name = format!("volume-{}", program.len());
-        let made = secure.client(&program, "client", &["--tlsverify", "volume", "create", &name]);
+        let made = secure.client(
+            &program,
+            "client",
+            &["--tlsverify", "volume", "create", &name],
+        );
         assert_eq!(text(&made), format!("{name}\n"));
 
         let refused = secure.client(&program, "stranger", &version);

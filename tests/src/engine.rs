@@ -193,7 +193,10 @@ impl Drop for Engine {
         let _ = self.process.wait();
         // An engine that had crashed removed nothing: what is left is ended by its control groups. Its bridge and rules
         // go with its network namespace.
-        for run in std::fs::read_dir(self.scratch.join("exec")).into_iter().flatten() {
+        for run in std::fs::read_dir(self.scratch.join("exec"))
+            .into_iter()
+            .flatten()
+        {
             let Ok(run) = run else { continue };
             end_group(&run.file_name().to_string_lossy());
         }
@@ -204,7 +207,9 @@ impl Drop for Engine {
 fn end_group(id: &str) {
     use engine::runtime::cgroups;
     let path = cgroups::path(&engine::stage::Stage::Host, "", id);
-    let Ok(group) = cgroups::of(&path) else { return };
+    let Ok(group) = cgroups::of(&path) else {
+        return;
+    };
     if id.len() == 64 && group.exists() {
         let _ = group.kill();
         group.wait_empty(PATIENCE);

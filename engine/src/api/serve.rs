@@ -79,7 +79,9 @@ pub async fn run(config: Config, mut ready: impl FnMut(&str)) -> Result<(), Serv
         group: access.group.as_deref(),
     };
     for host in &config.hosts {
-        if matches!(host, Host::Tcp(_)) && access.tls.as_ref().is_none_or(|tls| tls.clients.is_none()) {
+        if matches!(host, Host::Tcp(_))
+            && access.tls.as_ref().is_none_or(|tls| tls.clients.is_none())
+        {
             tracing::warn!("{host}: whoever reaches this address is root here: see --tlsverify");
         }
         listeners.push(listen(host, &doors).await?);

@@ -7,8 +7,8 @@ use rustls::RootCertStore;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
 use rustls::server::VerifierBuilderError;
+use rustls::server::WebPkiClientVerifier;
 use tokio_rustls::TlsAcceptor;
 
 use crate::daemon::TlsFiles;
@@ -57,7 +57,8 @@ pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
         Some(path) => {
             let mut authorities = RootCertStore::empty();
             authorities.add_parsable_certificates(chain(path)?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(authorities.into(), provider);
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(authorities.into(), provider);
             config.with_client_cert_verifier(verifier.build().map_err(|source| {
                 TlsError::Authority {
                     path: path.clone(),

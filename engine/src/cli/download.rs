@@ -75,7 +75,10 @@ pub(crate) async fn feed<T: Send + 'static>(
     let mut broken = None;
     while let Some(frame) = body.frame().await {
         let piece = match frame {
-            Ok(frame) => frame.into_data().map(Ok).unwrap_or_else(|_| Ok(Bytes::new())),
+            Ok(frame) => frame
+                .into_data()
+                .map(Ok)
+                .unwrap_or_else(|_| Ok(Bytes::new())),
             Err(source) => {
                 let why = io::Error::other(source.to_string());
                 broken = Some(source);

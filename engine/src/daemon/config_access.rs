@@ -80,12 +80,29 @@ impl AccessConfig {
         check: impl Fn(&'static str, Option<String>, Option<String>) -> Result<(), ConfigError>,
     ) -> Result<Self, ConfigError> {
         let bool_text = |value: Option<bool>| value.map(|value| value.to_string());
-        let path_text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let path_text =
+            |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         check("group", args.group.clone(), file.group.clone())?;
-        check("tls", bool_text(args.tls.then_some(true)), bool_text(file.tls))?;
-        check("tlsverify", bool_text(args.tlsverify), bool_text(file.tlsverify))?;
-        check("tlscacert", path_text(&args.tlscacert), path_text(&file.tlscacert))?;
-        check("tlscert", path_text(&args.tlscert), path_text(&file.tlscert))?;
+        check(
+            "tls",
+            bool_text(args.tls.then_some(true)),
+            bool_text(file.tls),
+        )?;
+        check(
+            "tlsverify",
+            bool_text(args.tlsverify),
+            bool_text(file.tlsverify),
+        )?;
+        check(
+            "tlscacert",
+            path_text(&args.tlscacert),
+            path_text(&file.tlscacert),
+        )?;
+        check(
+            "tlscert",
+            path_text(&args.tlscert),
+            path_text(&file.tlscert),
+        )?;
         check("tlskey", path_text(&args.tlskey), path_text(&file.tlskey))?;
         let verify = args.tlsverify.or(file.tlsverify);
         // Whoever says anything about verification wants TLS.
@@ -95,7 +112,8 @@ impl AccessConfig {
             flag.or(key).unwrap_or_else(|| folder.join(name))
         };
         let tls = wanted.then(|| TlsFiles {
-            clients: (verify == Some(true)).then(|| place(args.tlscacert, file.tlscacert, "ca.pem")),
+            clients: (verify == Some(true))
+                .then(|| place(args.tlscacert, file.tlscacert, "ca.pem")),
             certificate: place(args.tlscert, file.tlscert, "cert.pem"),
             key: place(args.tlskey, file.tlskey, "key.pem"),
         });
@@ -127,7 +145,9 @@ mod tests {
     #[test]
     fn verification_implies_tls() {
         assert_eq!(resolve(AccessArgs::default(), "{}").tls, None);
-        let tls = resolve(AccessArgs::default(), r#"{"tls":true,"tlscert":"/c"}"#).tls.unwrap();
+        let tls = resolve(AccessArgs::default(), r#"{"tls":true,"tlscert":"/c"}"#)
+            .tls
+            .unwrap();
         assert_eq!((tls.clients, tls.certificate), (None, "/c".into()));
         let args = AccessArgs {
             tlsverify: Some(true),
@@ -135,7 +155,9 @@ mod tests {
         };
         let tls = resolve(args, r#"{"tlscacert":"/a"}"#).tls.unwrap();
         assert_eq!(tls.clients, Some("/a".into()));
-        let tls = resolve(AccessArgs::default(), r#"{"tlsverify":false}"#).tls.unwrap();
+        let tls = resolve(AccessArgs::default(), r#"{"tlsverify":false}"#)
+            .tls
+            .unwrap();
         assert_eq!(tls.clients, None);
     }
 }

@@ -76,39 +76,114 @@ pub(super) const KEYS: [&str; 8] = [
 
 /// Keys of dockerd for what is not here; only values that ask for nothing are taken.
 const ABSENT: [(&str, &str); 28] = [
-    ("allow-nondistributable-artifacts", "foreign layers are not pushed; remove it"),
-    ("api-cors-header", "browsers do not speak to this engine; remove it"),
-    ("authorization-plugins", "plugins are not supported; restrict who reaches the socket (group, tlsverify)"),
-    ("builder", "`docker builder prune` removes the cache of builds; remove it"),
-    ("cdi-spec-dirs", "devices are given one by one (--device); remove it"),
-    ("containerd", "no other process is needed to run containers; remove it"),
-    ("containerd-namespace", "no other process is needed to run containers; remove it"),
-    ("containerd-plugin-namespace", "no other process is needed to run containers; remove it"),
-    ("cpu-rt-period", "give each container its own (--cpu-rt-period)"),
-    ("cpu-rt-runtime", "give each container its own (--cpu-rt-runtime)"),
-    ("default-network-opts", "give each network its own options; remove it"),
-    ("experimental", "there are no experimental features; remove it"),
-    ("http-proxy", "registries are reached directly or through registry-mirrors; remove it"),
-    ("https-proxy", "registries are reached directly or through registry-mirrors; remove it"),
-    ("init-path", "the small init is part of the engine; remove it"),
+    (
+        "allow-nondistributable-artifacts",
+        "foreign layers are not pushed; remove it",
+    ),
+    (
+        "api-cors-header",
+        "browsers do not speak to this engine; remove it",
+    ),
+    (
+        "authorization-plugins",
+        "plugins are not supported; restrict who reaches the socket (group, tlsverify)",
+    ),
+    (
+        "builder",
+        "`docker builder prune` removes the cache of builds; remove it",
+    ),
+    (
+        "cdi-spec-dirs",
+        "devices are given one by one (--device); remove it",
+    ),
+    (
+        "containerd",
+        "no other process is needed to run containers; remove it",
+    ),
+    (
+        "containerd-namespace",
+        "no other process is needed to run containers; remove it",
+    ),
+    (
+        "containerd-plugin-namespace",
+        "no other process is needed to run containers; remove it",
+    ),
+    (
+        "cpu-rt-period",
+        "give each container its own (--cpu-rt-period)",
+    ),
+    (
+        "cpu-rt-runtime",
+        "give each container its own (--cpu-rt-runtime)",
+    ),
+    (
+        "default-network-opts",
+        "give each network its own options; remove it",
+    ),
+    (
+        "experimental",
+        "there are no experimental features; remove it",
+    ),
+    (
+        "http-proxy",
+        "registries are reached directly or through registry-mirrors; remove it",
+    ),
+    (
+        "https-proxy",
+        "registries are reached directly or through registry-mirrors; remove it",
+    ),
+    (
+        "init-path",
+        "the small init is part of the engine; remove it",
+    ),
     ("log-format", "the engine's log is text; remove it"),
-    ("max-download-attempts", "a pull can be repeated: layers that have come stay; remove it"),
+    (
+        "max-download-attempts",
+        "a pull can be repeated: layers that have come stay; remove it",
+    ),
     ("network-control-plane-mtu", "there is no swarm; remove it"),
-    ("no-proxy", "registries are reached directly or through registry-mirrors; remove it"),
+    (
+        "no-proxy",
+        "registries are reached directly or through registry-mirrors; remove it",
+    ),
     ("node-generic-resources", "there is no swarm; remove it"),
-    ("oom-score-adjust", "set it where the engine is started (choom)"),
-    ("proxies", "registries are reached directly or through registry-mirrors; remove it"),
-    ("raw-logs", "the engine's log has no colours where it is no terminal; remove it"),
-    ("selinux-enabled", "this engine labels nothing for SELinux; remove it"),
+    (
+        "oom-score-adjust",
+        "set it where the engine is started (choom)",
+    ),
+    (
+        "proxies",
+        "registries are reached directly or through registry-mirrors; remove it",
+    ),
+    (
+        "raw-logs",
+        "the engine's log has no colours where it is no terminal; remove it",
+    ),
+    (
+        "selinux-enabled",
+        "this engine labels nothing for SELinux; remove it",
+    ),
     ("storage-opts", "overlay2 needs no options; remove it"),
-    ("swarm-default-advertise-addr", "there is no swarm; remove it"),
-    ("userland-proxy-path", "ports are published without a proxy; remove it"),
-    ("userns-remap", "start the engine itself in a user namespace (rootless)"),
+    (
+        "swarm-default-advertise-addr",
+        "there is no swarm; remove it",
+    ),
+    (
+        "userland-proxy-path",
+        "ports are published without a proxy; remove it",
+    ),
+    (
+        "userns-remap",
+        "start the engine itself in a user namespace (rootless)",
+    ),
 ];
 
 /// Keys that may only say what is the case here anyway.
 const FIXED: [(&str, &str); 3] = [
-    ("iptables", "published ports need rules; the engine's are one table of its own"),
+    (
+        "iptables",
+        "published ports need rules; the engine's are one table of its own",
+    ),
     ("ip-forward", "containers on a bridge need it"),
     ("ip6tables", "the engine's rules are one table of its own"),
 ];
@@ -146,11 +221,16 @@ impl DefaultsConfig {
         if let Some(driver) = one("storage-driver", args.storage_driver, file.storage_driver)?
             && driver != "overlay2"
         {
-            return Err(refused("storage-driver", &driver, "layers are always stacked by overlay2"));
+            return Err(refused(
+                "storage-driver",
+                &driver,
+                "layers are always stacked by overlay2",
+            ));
         }
         for option in args.exec_opt.iter().chain(&file.exec_opts) {
             if option != "native.cgroupdriver=cgroupfs" {
-                let remedy = "control groups are made without systemd: native.cgroupdriver=cgroupfs";
+                let remedy =
+                    "control groups are made without systemd: native.cgroupdriver=cgroupfs";
                 return Err(refused("exec-opts", option, remedy));
             }
         }
@@ -159,20 +239,32 @@ impl DefaultsConfig {
             own_runtime(name, runtime)?;
             runtimes.push(name.clone());
         }
-        let runtime = one("default-runtime", args.default_runtime, file.default_runtime)?;
+        let runtime = one(
+            "default-runtime",
+            args.default_runtime,
+            file.default_runtime,
+        )?;
         let runtime = runtime.unwrap_or_else(|| RUNTIMES[0].to_owned());
         if !runtimes.contains(&runtime) {
             let why = "no runtime has this name; the engine's own are runc and quai";
             return Err(refused("default-runtime", &runtime, why));
         }
-        let profile = one("seccomp-profile", args.seccomp_profile, file.seccomp_profile)?;
+        let profile = one(
+            "seccomp-profile",
+            args.seccomp_profile,
+            file.seccomp_profile,
+        )?;
         let (seccomp, seccomp_name) = seccomp(profile)?;
         let cgroupns = one(
             "default-cgroupns-mode",
             args.default_cgroupns_mode,
             file.default_cgroupns_mode,
         )?;
-        let ipc = one("default-ipc-mode", args.default_ipc_mode, file.default_ipc_mode)?;
+        let ipc = one(
+            "default-ipc-mode",
+            args.default_ipc_mode,
+            file.default_ipc_mode,
+        )?;
         Ok(Self {
             seccomp,
             seccomp_name,
@@ -203,13 +295,21 @@ fn mode(
     if known.contains(&value.as_str()) {
         return Ok(value);
     }
-    Err(refused(key, &value, "see `quai engine --help` for the modes"))
+    Err(refused(
+        key,
+        &value,
+        "see `quai engine --help` for the modes",
+    ))
 }
 
 /// A runtime may have another name; its program is always this one.
 fn own_runtime(name: &str, runtime: &RuntimeFile) -> Result<(), ConfigError> {
     if RUNTIMES.contains(&name) {
-        return Err(refused("runtimes", name, "the name is reserved; choose another one"));
+        return Err(refused(
+            "runtimes",
+            name,
+            "the name is reserved; choose another one",
+        ));
     }
     let own = std::env::current_exe().and_then(|path| path.canonicalize());
     let same = own.is_ok_and(|own| {
@@ -306,14 +406,29 @@ mod tests {
     fn what_is_not_here_is_refused_by_name() {
         use serde_json::json;
         for (file, words) in [
-            (json!({"storage-driver": "btrfs"}), "storage-driver \"btrfs\" is not supported"),
-            (json!({"exec-opts": ["native.cgroupdriver=systemd"]}), "exec-opts \"native.cgroupdriver=systemd\""),
-            (json!({"default-runtime": "crun"}), "default-runtime \"crun\""),
-            (json!({"runtimes": {"crun": {"path": "/usr/bin/crun"}}}), "runtimes \"crun\""),
+            (
+                json!({"storage-driver": "btrfs"}),
+                "storage-driver \"btrfs\" is not supported",
+            ),
+            (
+                json!({"exec-opts": ["native.cgroupdriver=systemd"]}),
+                "exec-opts \"native.cgroupdriver=systemd\"",
+            ),
+            (
+                json!({"default-runtime": "crun"}),
+                "default-runtime \"crun\"",
+            ),
+            (
+                json!({"runtimes": {"crun": {"path": "/usr/bin/crun"}}}),
+                "runtimes \"crun\"",
+            ),
             (json!({"runtimes": {"runc": {}}}), "runtimes \"runc\""),
             (json!({"iptables": false}), "iptables \"false\""),
             (json!({"userns-remap": "default"}), "userns-remap"),
-            (json!({"default-ipc-mode": "host"}), "default-ipc-mode \"host\""),
+            (
+                json!({"default-ipc-mode": "host"}),
+                "default-ipc-mode \"host\"",
+            ),
         ] {
             let error = resolve(file).unwrap_err();
             assert!(error.starts_with(words), "{error}");

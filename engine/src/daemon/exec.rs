@@ -227,7 +227,8 @@ impl Daemon {
             seccomp: if privileged {
                 SeccompSpec::Unconfined
             } else {
-                self.security(host).map_or(SeccompSpec::Usual, |(seccomp, _)| seccomp)
+                self.security(host)
+                    .map_or(SeccompSpec::Usual, |(seccomp, _)| seccomp)
             },
             apparmor: if privileged {
                 AppArmorSpec::Unconfined

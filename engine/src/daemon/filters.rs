@@ -119,7 +119,10 @@ impl Patterns {
     pub fn find(&self, text: &str) -> bool {
         self.0.as_ref().is_none_or(|patterns| {
             patterns.iter().any(|(same, pattern)| {
-                same == text || pattern.as_ref().is_some_and(|pattern| pattern.is_match(text))
+                same == text
+                    || pattern
+                        .as_ref()
+                        .is_some_and(|pattern| pattern.is_match(text))
             })
         })
     }

@@ -69,9 +69,7 @@ impl Daemon {
             // Of an image with several names only those that were asked for.
             let names: Vec<Reference> = names
                 .into_iter()
-                .filter(|name| {
-                    filters.any("reference", |pattern| reference_matches(name, pattern))
-                })
+                .filter(|name| filters.any("reference", |pattern| reference_matches(name, pattern)))
                 .collect();
             let (repo_tags, repo_digests) = split_names(&names);
             list.push(ImageSummary {

@@ -197,7 +197,9 @@ impl Daemon {
         if wanted.kind == "bind" {
             let options = wanted.bind_options.clone().unwrap_or_default();
             if !options.propagation.is_empty() {
-                let known = WORDS.into_iter().find(|known| *known == options.propagation);
+                let known = WORDS
+                    .into_iter()
+                    .find(|known| *known == options.propagation);
                 mode.propagation = known;
             }
             let missing = if options.create_mountpoint {

@@ -62,12 +62,10 @@ impl Daemon {
             return Ok(Some(wanted));
         };
         // Nobody asked for what a bind of the data root gets.
-        let asked = host
-            .mounts
-            .iter()
-            .flatten()
-            .any(|wanted| wanted.target == mount.destination && says(wanted.bind_options.as_ref()))
-            || mount.mode.split(',').any(|word| WORDS.contains(&word));
+        let asked =
+            host.mounts.iter().flatten().any(|wanted| {
+                wanted.target == mount.destination && says(wanted.bind_options.as_ref())
+            }) || mount.mode.split(',').any(|word| WORDS.contains(&word));
         if needs == Way::Slave && !asked && self.holds_data(source) {
             return Ok(None);
         }
@@ -87,8 +85,8 @@ impl Daemon {
             crate::stage::Stage::Host => PathBuf::from("/proc/self/mountinfo"),
             crate::stage::Stage::Inner { pid } => PathBuf::from(format!("/proc/{pid}/mountinfo")),
         };
-        let text = std::fs::read(&file)
-            .map_err(DaemonError::io(format!("read {}", file.display())))?;
+        let text =
+            std::fs::read(&file).map_err(DaemonError::io(format!("read {}", file.display())))?;
         let mounts = mountinfo::parse(&text).unwrap_or_default();
         // Links of the machine count; those that would lead out of its root end at it.
         let real = if root == Path::new("/") {
@@ -126,7 +124,8 @@ fn parse(word: &str) -> Option<Propagation> {
 /// Why the mount that a path lies on cannot share its events.
 fn refuse(mounts: &[MountInfo], source: &Path, real: &Path, needs: Way) -> Option<String> {
     use std::os::unix::ffi::OsStrExt;
-    let place = |mount: &MountInfo| Path::new(std::ffi::OsStr::from_bytes(&mount.mount_point)).to_owned();
+    let place =
+        |mount: &MountInfo| Path::new(std::ffi::OsStr::from_bytes(&mount.mount_point)).to_owned();
     // The last one of the same length covers the others.
     let below = mounts
         .iter()

@@ -194,11 +194,7 @@ impl Daemon {
         short.chain(long).collect()
     }
 
-    fn mount_spec(
-        &self,
-        host: &HostConfig,
-        mount: &MountPoint,
-    ) -> Result<MountSpec, DaemonError> {
+    fn mount_spec(&self, host: &HostConfig, mount: &MountPoint) -> Result<MountSpec, DaemonError> {
         let options = (mount.kind == "volume")
             .then(|| self.volume_source(&mount.name))
             .flatten();
@@ -285,10 +281,7 @@ impl Daemon {
 }
 
 /// The client puts the text of a profile in place of its path.
-fn security(
-    host: &HostConfig,
-    usual: &SeccompSpec,
-) -> Result<(SeccompSpec, bool), DaemonError> {
+fn security(host: &HostConfig, usual: &SeccompSpec) -> Result<(SeccompSpec, bool), DaemonError> {
     let mut seccomp = if host.privileged {
         SeccompSpec::Unconfined
     } else {

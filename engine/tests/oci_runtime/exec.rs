@@ -8,7 +8,10 @@ use crate::place::{Done, Place, wait_until};
 pub(crate) const TESTS: [Test; 4] = [
     ("a_second_process_is_in_the_same_container", second),
     ("a_second_process_has_rights_of_its_own", rights),
-    ("a_second_process_runs_on_the_processors_it_names", processors),
+    (
+        "a_second_process_runs_on_the_processors_it_names",
+        processors,
+    ),
     ("ps_list_events_and_signals_see_the_processes", look),
 ];
 

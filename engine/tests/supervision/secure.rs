@@ -23,12 +23,17 @@ fn tls(engine: &mut Engine) {
     std::fs::create_dir_all(&folder).unwrap();
     let config = Arc::new(certificates(&folder));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("tcp+tls://localhost:{}", listener.local_addr().unwrap().port());
+    let address = format!(
+        "tcp+tls://localhost:{}",
+        listener.local_addr().unwrap().port()
+    );
     let file = |name: &str| folder.join(name).display().to_string();
     let log = |options: Value| json!({ "LogConfig": { "Type": "syslog", "Config": options } });
     let served = std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
         let connection = ServerConnection::new(config).unwrap();
         let mut text = Vec::new();
         // The shim ends without a word of farewell, as a process does.
@@ -44,7 +49,10 @@ fn tls(engine: &mut Engine) {
     let (text, listener) = served.join().unwrap();
     assert_eq!(text.lines().count(), 2001, "{text}");
     let last = text.lines().last().unwrap();
-    assert!(last.starts_with("<30>1 ") && last.ends_with(" secret - last"), "{last}");
+    assert!(
+        last.starts_with("<30>1 ") && last.ends_with(" secret - last"),
+        "{last}"
+    );
     assert!(last.contains(" secret "), "{last}");
 
     // Without the authority nobody is believed, and a container that cannot log does not start.
@@ -53,9 +61,13 @@ fn tls(engine: &mut Engine) {
     let mut body = log(options);
     body["NetworkMode"] = "none".into();
     let body = json!({ "Image": "busybox", "Cmd": ["true"], "HostConfig": body });
-    let made = engine.client.post("/containers/create?name=tls-stranger", &body);
+    let made = engine
+        .client
+        .post("/containers/create?name=tls-stranger", &body);
     assert_eq!(made.status, 201);
-    let started = engine.client.post("/containers/tls-stranger/start", &Value::Null);
+    let started = engine
+        .client
+        .post("/containers/tls-stranger/start", &Value::Null);
     assert_eq!(started.status, 500);
     let why = started.json()["message"].to_string();
     assert!(why.contains("failed to initialize logging driver"), "{why}");

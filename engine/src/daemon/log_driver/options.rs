@@ -203,7 +203,10 @@ impl Address {
 
     /// The host, without brackets and port.
     pub(super) fn host(&self) -> &str {
-        let host = self.rest.rsplit_once(':').map_or(&*self.rest, |(host, _)| host);
+        let host = self
+            .rest
+            .rsplit_once(':')
+            .map_or(&*self.rest, |(host, _)| host);
         host.trim_start_matches('[').trim_end_matches(']')
     }
 

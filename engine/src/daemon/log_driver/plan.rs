@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::daemon::container::ContainerRecord;
 use crate::daemon::{Daemon, DaemonError, size};
 use crate::logs::spec::{
-    Compression, Driver, Endpoint, FileSpec, GelfSpec, JournaldSpec, LogPlan, LogSpec, Mode,
-    Proof, SyslogFormat, SyslogSpec, TlsSpec,
+    Compression, Driver, Endpoint, FileSpec, GelfSpec, JournaldSpec, LogPlan, LogSpec, Mode, Proof,
+    SyslogFormat, SyslogSpec, TlsSpec,
 };
 use crate::logs::{journald, syslog};
 
@@ -304,4 +304,3 @@ fn tls(host: &str, options: &Options) -> TlsSpec {
         },
     }
 }
-

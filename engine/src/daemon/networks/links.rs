@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::super::{Daemon, DaemonError};
 use super::super::container::ContainerRecord;
+use super::super::{Daemon, DaemonError};
 use super::address::addresses;
 use super::wanted::split_link;
 

@@ -21,8 +21,8 @@ use crate::runtime::request::{Access, InitProcess, Root};
 use crate::runtime::seccomp::FilterError;
 use crate::stage::Stage;
 
-pub(super) use mounts::may_be_covered;
 pub use affinity::{Affinity, affinity};
+pub(super) use mounts::may_be_covered;
 pub use process::plan as process;
 pub use resources::{limits as resources, limits_kernel_memory};
 
