@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use crate::api::types::{HostConfig, MountPoint};
 use crate::runtime::request::{
     Access, AppArmorSpec, CapabilitySpec, DeviceSpec, InitProcess, Keeping, Manner, MountSource,
-    MountSpec,
-    Namespaces, ProcessSpec, Resources, Rlimit, Root, RunRequest, SeccompSpec, Sharing, Stdin,
-    TerminalSize, Writable,
+    MountSpec, Namespaces, ProcessSpec, Resources, Rlimit, Root, RunRequest, SeccompSpec, Sharing,
+    Stdin, TerminalSize, Writable,
 };
 use crate::store::OverlayPlan;
 
