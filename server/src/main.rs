@@ -4,6 +4,7 @@
 //! first argument chooses the role. Only roles that serve sockets start an async runtime.
 
 mod app;
+mod build_role;
 mod catalogue;
 mod config;
 mod course;
@@ -32,6 +33,10 @@ enum Role {
     Engine,
     /// The Docker-compatible command line.
     Docker,
+    /// `docker build`, also without a daemon.
+    Build,
+    /// An ordinary user's program as root of namespaces of its own.
+    UserRoot,
     /// The OCI runtime: containers from bundles, for other engines.
     Runtime,
     /// The parent of one container.
@@ -87,6 +92,8 @@ impl Role {
             Some("image" | "compose") => {
                 return (Self::Docker, std::iter::once(word).chain(args).collect());
             }
+            Some("build") => Self::Build,
+            Some("user-root") => Self::UserRoot,
             Some("shim") => Self::Shim,
             Some("unpack") => Self::Unpack,
             Some("registry") => Self::Registry,
@@ -114,6 +121,8 @@ fn main() -> ExitCode {
         Role::Engine => engine_role::run(words),
         Role::Docker => engine::cli::main(words),
         Role::Runtime => engine::oci_cli::main(words),
+        Role::Build => build_role::run(words),
+        Role::UserRoot => engine::roles::user_root::run(words),
         Role::Shim => engine::roles::shim::run(),
         Role::Unpack => engine::store::unpacker(),
         Role::Registry => registry_role::run(words),

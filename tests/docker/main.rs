@@ -8,6 +8,7 @@
     reason = "this test binary is its own harness, so that the engine ends with it"
 )]
 
+mod builds;
 mod client;
 mod files;
 mod inspect;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
             .collect()
     };
     let together = chosen(&[
+        builds::CASES,
         options::CASES,
         limits::CASES,
         lifecycle::CASES,
@@ -73,7 +75,7 @@ fn main() -> ExitCode {
         volumes::CASES,
     ]);
     let (mut passed, mut failed) = run(&docker, &together, WORKERS);
-    let alone = run(&docker, &chosen(&[whole::CASES]), 1);
+    let alone = run(&docker, &chosen(&[builds::ALONE, whole::CASES]), 1);
     passed += alone.0;
     failed += alone.1;
     drop(docker);

@@ -33,7 +33,8 @@ const PROJECT: &str = "services:\n  \
      worker: {image: busybox, command: \"sh -c 'echo working; sleep 600'\", environment: [\"GREETING=${WHO:-you}\"]}\n\
      volumes: {data: {}}\n";
 
-fn write(folder: &Path, files: &[(&str, &str)]) {
+/// Writes files below a folder.
+pub(crate) fn write(folder: &Path, files: &[(&str, &str)]) {
     for (name, text) in files {
         let path = folder.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -41,8 +42,9 @@ fn write(folder: &Path, files: &[(&str, &str)]) {
     }
 }
 
+/// What a command that succeeded wrote, to both of its outputs.
 #[track_caller]
-fn succeeded(output: &Output) -> String {
+pub(crate) fn succeeded(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(
         output.status.success(),
@@ -70,7 +72,8 @@ fn program(docker: &Docker, program: &Path, folder: &Path, arguments: &[&str]) -
         .expect("the program can be executed")
 }
 
-fn quai(docker: &Docker, folder: &Path, arguments: &[&str]) -> Output {
+/// Our own program, on the engine.
+pub(crate) fn quai(docker: &Docker, folder: &Path, arguments: &[&str]) -> Output {
     let quai = tests::executable::path().unwrap();
     program(docker, &quai, folder, arguments)
 }

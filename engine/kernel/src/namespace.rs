@@ -101,6 +101,14 @@ pub fn is_initial_user() -> Result<bool, SysError> {
     Ok(inode(own, "user")? == PROC_USER_INIT_INO)
 }
 
+/// Whether the user namespace of this process has one user only, as an ordinary user without further ids makes it.
+pub fn has_single_user() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let mut lines = map.lines();
+    let count = lines.next().and_then(|line| line.split_whitespace().nth(2));
+    count == Some("1") && lines.next().is_none()
+}
+
 /// The number that identifies a namespace: the inode of its file.
 pub fn inode(pid: i32, name: &str) -> Result<u64, SysError> {
     use std::os::unix::fs::MetadataExt;

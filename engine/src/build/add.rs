@@ -45,9 +45,7 @@ impl Build<'_> {
             .join(format!("add-{}", &random_id()[..12]));
         std::fs::create_dir(&dir).map_err(BuildError::io("make", &dir))?;
         if is_git(address) {
-            return Err(BuildError::Unsupported(format!(
-                "ADD of the git repository {address}"
-            )));
+            return self.fetch_git(address, &dir, copy);
         }
         let file = dir.join("content");
         let fetched = self.host.fetch(address, &file)?;
@@ -87,6 +85,31 @@ impl Build<'_> {
         let named = dir.join(Path::new(&name).file_name().unwrap_or("content".as_ref()));
         std::fs::rename(&file, &named).map_err(fail())?;
         Ok((Origin::Mounted(MountedTree(Tree::open(&dir)?)), vec![name]))
+    }
+}
+
+impl Build<'_> {
+    /// Everything in the directory of a repository, without git's own files unless `--keep-git-dir` asks for them.
+    fn fetch_git(
+        &self,
+        address: &str,
+        dir: &Path,
+        copy: &Copy,
+    ) -> Result<(Origin<'_>, Vec<String>), BuildError> {
+        if copy.checksum.is_some() {
+            return Err(BuildError::Value(
+                "--checksum is for files: name a commit instead, as in URL#COMMIT".into(),
+            ));
+        }
+        let below = self.host.fetch_git(address, dir)?;
+        let own = dir.join(".git");
+        if !copy.keep_git_dir && own.exists() {
+            std::fs::remove_dir_all(&own).map_err(BuildError::io("remove", &own))?;
+        }
+        Ok((
+            Origin::Mounted(MountedTree(Tree::open(&below)?)),
+            vec![".".to_owned()],
+        ))
     }
 }
 

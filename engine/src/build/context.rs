@@ -249,18 +249,22 @@ impl Context {
         Ok(())
     }
 
-    /// The same files below one directory of the context.
-    pub fn below(mut self, dir: &str) -> Result<Self, BuildError> {
+    /// Takes the files below one directory out of the context, as a context of their own.
+    pub fn take(&mut self, dir: &str) -> Result<Self, BuildError> {
         let dir = kernel::tree::clean(Path::new(dir));
+        let mut taken = Self {
+            content: self.content.try_clone().map_err(BuildError::Context)?,
+            entries: BTreeMap::new(),
+        };
         let entries = std::mem::take(&mut self.entries);
         for (path, entry) in entries {
-            if let Ok(rest) = path.strip_prefix(&dir)
-                && !rest.as_os_str().is_empty()
-            {
-                self.entries.insert(rest.to_owned(), entry);
+            match path.strip_prefix(&dir) {
+                Ok(rest) if rest.as_os_str().is_empty() => {}
+                Ok(rest) => drop(taken.entries.insert(rest.to_owned(), entry)),
+                Err(_) => drop(self.entries.insert(path, entry)),
             }
         }
-        Ok(self)
+        Ok(taken)
     }
 
     /// Follows links in all components (and the last, if asked); `None` when something is missing.
@@ -440,6 +444,17 @@ mod tests {
             0,
             "nothing has a name"
         );
+    }
+
+    #[test]
+    fn a_folder_can_be_taken_out() {
+        let scratch = Scratch::new();
+        let bytes = archive(&[(".c/0/x", None, "1"), ("x", None, "2")]);
+        let mut context = Context::read(bytes.as_slice(), scratch.path()).unwrap();
+        let other = context.take(".c/0").unwrap();
+        assert_eq!(other.file("x", 9).unwrap().unwrap(), b"1");
+        assert_eq!(context.file("x", 9).unwrap().unwrap(), b"2");
+        assert_eq!(context.file(".c/0/x", 9).unwrap(), None);
     }
 
     #[test]

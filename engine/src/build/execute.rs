@@ -6,12 +6,12 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use crate::dockerfile::Dockerfile;
 use crate::oci::Digest;
-use crate::store::{Batch, StepRecord, Store};
+use crate::store::{Batch, Held, StepRecord, Store};
 
 use super::plan::{Outside, global_arguments};
 use super::state::State;
 use super::variables::Arguments;
-use super::{BuildError, BuildHost, Context, Plan, Platform, Report};
+use super::{BuildError, BuildHost, Context, ImportedCache, Plan, Platform, Report};
 
 /// Whether steps that were built before are built again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub struct Request {
     pub cache: CachePolicy,
     /// `--cache-from`: images whose steps count as built.
     pub cache_from: Vec<String>,
+    /// Steps that were built elsewhere (`--cache-from` of another builder's export).
+    pub imported: Vec<ImportedCache>,
     /// `--secret`, by id.
     pub secrets: BTreeMap<String, Vec<u8>>,
     /// `SOURCE_DATE_EPOCH`.
@@ -83,6 +85,8 @@ pub struct Outcome {
     pub heads: Vec<Built>,
     /// Steps that were built.
     pub steps: Vec<StepRecord>,
+    /// Keys of all steps, built or found.
+    pub keys: Vec<Digest>,
 }
 
 /// One build that runs.
@@ -98,6 +102,10 @@ pub(super) struct Build<'a> {
     pub(super) created: String,
     /// Steps of this build.
     pub(super) steps: Mutex<Vec<StepRecord>>,
+    /// Keys of all steps so far, built or found.
+    pub(super) keys: Mutex<Vec<Digest>>,
+    /// What was imported and has no name yet.
+    pub(super) held: Mutex<Vec<Held>>,
     /// `SOURCE_DATE_EPOCH`, here or as a build argument.
     pub(super) epoch: Option<i64>,
     stages: Mutex<BTreeMap<usize, Progress>>,
@@ -127,6 +135,7 @@ pub fn build(
                 result: Err(error),
                 heads: Vec::new(),
                 steps: Vec::new(),
+                keys: Vec::new(),
             };
         }
     };
@@ -144,6 +153,7 @@ pub fn build(
         result,
         heads,
         steps,
+        keys: std::mem::take(&mut *build.keys.lock().expect("no panic while holding it")),
     }
 }
 
@@ -185,6 +195,8 @@ impl<'a> Build<'a> {
             platform,
             created: created.unwrap_or_else(jiff::Timestamp::now).to_string(),
             steps: Mutex::default(),
+            keys: Mutex::default(),
+            held: Mutex::default(),
             epoch,
             stages: Mutex::default(),
             moved: Condvar::new(),

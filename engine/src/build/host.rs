@@ -23,6 +23,12 @@ pub trait BuildHost: Sync {
     ) -> Result<RunEnd, BuildError>;
     /// Fetches what an address names into a file.
     fn fetch(&self, url: &str, into: &std::path::Path) -> Result<Fetched, BuildError>;
+    /// Checks out a git repository (`URL#REF:DIRECTORY`) into an empty folder; gives the directory that is meant.
+    fn fetch_git(
+        &self,
+        address: &str,
+        into: &std::path::Path,
+    ) -> Result<std::path::PathBuf, BuildError>;
     /// Whether nobody wants the build any more.
     fn cancelled(&self) -> bool;
 }

@@ -3,7 +3,7 @@
 //! Reading order: `plan` (which stages, on what), `execute` (the graph, one thread per core), `stage` (one stage, step
 //! by step), `state` (what a stage has become), `step` (instructions that change only the configuration), `files` and
 //! `add` (COPY, ADD, WORKDIR: by descriptor inside the root), `command` (RUN), `context` and `tree` (where files come
-//! from). What the builder needs from the engine around it is a trait, `host`; what it tells is `report`.
+//! from), `cache` (steps that travel). What the builder needs from the engine around it is a trait, `host`; what it tells is `report`.
 //!
 //! The cache is keyed as Docker documents it: the image before, the instruction, the content of what is copied, the
 //! arguments of RUN. A build writes into one `store::Batch`, durable at its end, also when a step fails.
@@ -31,9 +31,11 @@ mod layer;
 mod mounts;
 mod sources;
 
+mod cache;
 mod context;
 mod tree;
 
+pub use cache::{BlobSource, CACHE_MEDIA_TYPE, CacheExport, CacheScope, ImportedCache};
 pub use context::Context;
 pub use error::BuildError;
 pub use execute::{Built, CachePolicy, NamedContext, Outcome, Request, build};

@@ -224,13 +224,27 @@ impl Build<'_> {
         prepared: Prepared<'_>,
         silent: bool,
     ) -> Result<(), BuildError> {
-        let key = key(state, &prepared);
+        let key = key(state, &prepared, self.epoch);
         let parent = state.image.clone();
+        self.keys
+            .lock()
+            .expect("no panic while holding it")
+            .push(key.clone());
         if !state.changed
             && self.request.cache == CachePolicy::Use
             && let Some(known) = self.known(&key)?
             && self.adopt(state, &known)
         {
+            self.tell(index, Event::Cached);
+            self.tell(index, Event::Image(short(state)));
+            state.is_new = true;
+            return Ok(());
+        }
+        if !state.changed
+            && self.request.cache == CachePolicy::Use
+            && self.import(index, state, &key)
+        {
+            self.remember(key, parent, state);
             self.tell(index, Event::Cached);
             self.tell(index, Event::Image(short(state)));
             state.is_new = true;
@@ -303,6 +317,34 @@ impl Build<'_> {
         }
     }
 
+    /// A step that was built elsewhere; one that cannot be brought here is built.
+    fn import(&self, index: usize, state: &mut State, key: &Digest) -> bool {
+        for cache in &self.request.imported {
+            let Some(step) = cache.find(key) else {
+                continue;
+            };
+            let brought = cache.bring(self.store, step);
+            let brought = brought.and_then(|held| {
+                state.adopt(&self.batch, &step.manifest)?;
+                Ok(held)
+            });
+            match brought {
+                Ok(held) => {
+                    self.held
+                        .lock()
+                        .expect("no panic while holding it")
+                        .push(held);
+                    return true;
+                }
+                Err(error) => {
+                    let why = format!("a step of an imported cache is built again: {error}");
+                    self.tell(index, Event::Warning(why));
+                }
+            }
+        }
+        false
+    }
+
     /// A step of an image that `--cache-from` names: the same history so far, then the same sentence.
     fn cache_from(
         &self,
@@ -362,8 +404,12 @@ impl Build<'_> {
     }
 }
 
-fn key(state: &State, prepared: &Prepared<'_>) -> Digest {
+fn key(state: &State, prepared: &Prepared<'_>, epoch: Option<i64>) -> Digest {
     let mut hasher = Hasher::default();
+    // An image with another date is another image.
+    if let Some(epoch) = epoch {
+        hasher.update(format!("epoch {epoch} ").as_bytes());
+    }
     match &state.image {
         Some(image) => hasher.update(image.to_string().as_bytes()),
         None => hasher.update(

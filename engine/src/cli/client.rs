@@ -142,17 +142,17 @@ impl Client {
         kind: &str,
         stream: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static,
     ) -> Result<Response<Incoming>, CliError> {
-        self.send_stream_with(method, query, kind, None, stream)
+        self.send_stream_with(method, query, kind, Vec::new(), stream)
             .await
     }
 
-    /// Sends such a request with one more header.
+    /// Sends such a request with more headers.
     pub(crate) async fn send_stream_with(
         &self,
         method: Method,
         query: &Query,
         kind: &str,
-        header: Option<(&'static str, String)>,
+        headers: Vec<(&'static str, String)>,
         stream: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static,
     ) -> Result<Response<Incoming>, CliError> {
         self.send(Method::GET, &Query::new(&["_ping"]), Payload::Empty)
@@ -160,7 +160,7 @@ impl Client {
         use futures_util::TryStreamExt;
         let body = StreamBody::new(stream.map_ok(Frame::data)).boxed_unsync();
         let mut request = self.request(method, query, Some(kind), body);
-        if let Some((name, value)) = header {
+        for (name, value) in headers {
             let value = value.parse().expect("base64 is a valid header");
             request.headers_mut().insert(name, value);
         }

@@ -77,6 +77,21 @@ impl Keyring {
         Ok((credentials != Credentials::default()).then_some(credentials))
     }
 
+    /// What is kept for every registry that the file names.
+    pub(crate) fn all(&self) -> Result<Vec<(String, Credentials)>, CliError> {
+        let names = |key: &str| {
+            let map = self.document.get(key).and_then(Value::as_object);
+            map.into_iter().flat_map(|map| map.keys().cloned())
+        };
+        let mut all = Vec::new();
+        for server in names("auths").chain(names("credHelpers")) {
+            if let Some(credentials) = self.get(&server)? {
+                all.push((server, credentials));
+            }
+        }
+        Ok(all)
+    }
+
     fn entry(&self, server: &str) -> Option<&Value> {
         let all = self.document.get("auths")?.as_object()?;
         all.get(server).or_else(|| {
@@ -189,14 +204,30 @@ pub(crate) fn header_for(settings: &Path, name: &str) -> Result<Option<String>, 
     Ok(Some(header(&server, &credentials)))
 }
 
+/// The value of `X-Registry-Config`: who we are at every registry, for builds; none when nothing is kept.
+pub(crate) fn header_for_all(settings: &Path) -> Result<Option<String>, CliError> {
+    let all = Keyring::load(settings)?.all()?;
+    if all.is_empty() {
+        return Ok(None);
+    }
+    let documents: Map<String, Value> = all
+        .iter()
+        .map(|(server, credentials)| (server.clone(), document(server, credentials)))
+        .collect();
+    Ok(Some(URL_SAFE.encode(Value::Object(documents).to_string())))
+}
+
 fn header(server: &str, credentials: &Credentials) -> String {
-    let document = json!({
+    URL_SAFE.encode(document(server, credentials).to_string())
+}
+
+fn document(server: &str, credentials: &Credentials) -> Value {
+    json!({
         "username": credentials.username,
         "password": credentials.password,
         "serveraddress": server,
         "identitytoken": credentials.identity_token,
-    });
-    URL_SAFE.encode(document.to_string())
+    })
 }
 
 /// The registry that an image's name begins with.

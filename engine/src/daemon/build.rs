@@ -9,12 +9,16 @@ use crate::api::types::HostConfig;
 use crate::build::{self, BuildError, CachePolicy, Context, NamedContext, Outcome, Platform};
 use crate::dockerfile::{self, Ignore};
 use crate::image::{Image, Reference, name_image};
+use crate::oci::Digest;
 use crate::store::TagsChange;
 
+use super::build_cache::CacheTarget;
 use super::build_report::BuildReport;
 use super::build_run::Host;
 use super::{Daemon, DaemonError, names};
 
+/// Where other directories lie in the body of a build.
+pub(super) const FOLDERS: &str = ".quai-contexts";
 /// A Dockerfile is not larger.
 const DOCKERFILE_LIMIT: u64 = 5 << 20;
 
@@ -51,8 +55,10 @@ pub struct BuildOptions {
     pub remote: String,
     /// `--no-cache`.
     pub cache: CachePolicy,
-    /// `--cache-from`.
+    /// `--cache-from`: images, `registry:NAME`, or a folder of the body (`folder:N`).
     pub cache_from: Vec<String>,
+    /// `--cache-to`: exports to registries.
+    pub cache_to: Vec<CacheTarget>,
     /// `--pull`.
     pub pull: PullPolicy,
     /// `--rm`, `--force-rm`.
@@ -71,7 +77,7 @@ pub struct BuildOptions {
     pub secrets: BTreeMap<String, Vec<u8>>,
     /// Of registries, by host.
     pub credentials: BTreeMap<String, crate::registry::Credentials>,
-    /// `--build-context`: images, or folders `.quai-contexts/NAME` of the body.
+    /// `--build-context`: images (`docker-image://`), addresses, or folders of the body (`folder:N`).
     pub contexts: BTreeMap<String, String>,
 }
 
@@ -131,8 +137,12 @@ impl Daemon {
         if dockerfile.is_empty() {
             dockerfile = "Dockerfile".into();
         }
+        let mut sent = Context::read(super::files::plain(body)?, &folders.scratch)?;
+        let contexts = self.named_contexts(&options.contexts, &mut sent, &folders.scratch)?;
+        let (cache_from, imported) = self.caches(&options, &mut sent, &folders.scratch)?;
+        sent.take(FOLDERS)?;
         let mut context = if options.remote.is_empty() {
-            Context::read(super::files::plain(body)?, &folders.scratch)?
+            sent
         } else {
             self.remote_context(&options.remote, &mut dockerfile, &folders.scratch)?
         };
@@ -146,7 +156,6 @@ impl Daemon {
             Some(patterns) => Some(patterns),
             None => context.file(".dockerignore", 16 << 20)?,
         };
-        let contexts = named_contexts(&options.contexts);
         if let Some(patterns) = patterns {
             context.ignore(&Ignore::parse(&patterns).map_err(BuildError::from)?)?;
         }
@@ -159,7 +168,8 @@ impl Daemon {
             labels: options.labels.clone(),
             platform: options.platform.clone(),
             cache: options.cache,
-            cache_from: options.cache_from.clone(),
+            cache_from,
+            imported,
             secrets: options.secrets.clone(),
             epoch: std::env::var("SOURCE_DATE_EPOCH")
                 .ok()
@@ -175,29 +185,29 @@ impl Daemon {
         })
     }
 
-    /// An archive, or a Dockerfile alone, from an address.
-    fn remote_context(
+    /// What `FROM`, `--from` and mounts may name beside stages and images.
+    fn named_contexts(
         &self,
-        address: &str,
-        dockerfile: &mut String,
+        given: &BTreeMap<String, String>,
+        sent: &mut Context,
         scratch: &Path,
-    ) -> Result<Context, DaemonError> {
-        let file = scratch.join("remote");
-        super::build_fetch::fetch(&self.stage, address, &file)?;
-        let open =
-            std::fs::File::open(&file).map_err(DaemonError::io("open the remote context"))?;
-        let mut start = [0u8; 512];
-        let count = std::os::unix::fs::FileExt::read_at(&open, &mut start, 0).unwrap_or(0);
-        let is_archive = matches!(start, [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..])
-            || &start[257..262] == b"ustar";
-        if count > 0 && is_archive {
-            return Ok(Context::read(super::files::plain(open)?, scratch)?);
+    ) -> Result<BTreeMap<String, NamedContext>, DaemonError> {
+        let mut contexts = BTreeMap::new();
+        for (number, (name, value)) in given.iter().enumerate() {
+            let context = if let Some(folder) = value.strip_prefix("folder:") {
+                NamedContext::Files(sent.take(&format!("{FOLDERS}/{folder}"))?)
+            } else if value.starts_with("http://") || value.starts_with("https://") {
+                let scratch = scratch.join(format!("context-{number}"));
+                std::fs::create_dir(&scratch)
+                    .map_err(DaemonError::io(format!("make {}", scratch.display())))?;
+                NamedContext::Files(self.remote_context(value, &mut String::new(), &scratch)?)
+            } else {
+                let image = value.strip_prefix("docker-image://").unwrap_or(value);
+                NamedContext::Image(image.to_owned())
+            };
+            contexts.insert(name.clone(), context);
         }
-        let bytes = std::fs::read(&file).map_err(DaemonError::io("read the remote context"))?;
-        let mut context = Context::empty(scratch)?;
-        "Dockerfile".clone_into(dockerfile);
-        context.add_file("Dockerfile", &bytes)?;
-        Ok(context)
+        Ok(contexts)
     }
 
     /// Builds to the end, telling how it goes; an error is the stream's last message.
@@ -222,11 +232,11 @@ impl Daemon {
                     _folders: folders,
                 } = prepared;
                 report.plan(request.dockerfile.stages.len());
-                let host = Host::new(&daemon, &options, handle, &runs);
+                let host = Host::new(&daemon, &options, handle.clone(), &runs);
                 let outcome = build::build(&daemon.store, &request, &host, &*report);
                 let consumed = consumed(&request);
                 drop(folders);
-                daemon.finish_build(outcome, &options, &consumed, &report);
+                daemon.finish_build(outcome, &options, &consumed, &report, &handle);
             })
         };
         if let Err(error) = work.await {
@@ -240,12 +250,33 @@ impl Daemon {
     }
 
     fn finish_build(
+        self: &Arc<Self>,
+        outcome: Outcome,
+        options: &BuildOptions,
+        consumed: &BTreeSet<String>,
+        report: &BuildReport,
+        handle: &tokio::runtime::Handle,
+    ) {
+        let keys = outcome.keys.clone();
+        let Some(built) = self.name_build(outcome, options, consumed, report) else {
+            return;
+        };
+        for target in &options.cache_to {
+            report.text(&format!("Exporting cache to {}\n", target.name.familiar()));
+            if let Err(error) = self.export_cache(target, &built, &keys, options, handle) {
+                return report.fail(&format!("cannot export the cache: {error}"), None);
+            }
+        }
+    }
+
+    /// Gives a finished build its names and tells so; `None` when there is nothing to go on with.
+    fn name_build(
         &self,
         outcome: Outcome,
         options: &BuildOptions,
         consumed: &BTreeSet<String>,
         report: &BuildReport,
-    ) {
+    ) -> Option<Digest> {
         // Names change one at a time; this thread may wait for its turn.
         let _naming = self.naming.blocking_lock();
         if let Err(error) = self.keep_heads(&outcome) {
@@ -253,9 +284,13 @@ impl Daemon {
         }
         let built = match outcome.result {
             Ok(built) => built,
-            Err(error) => return report.fail(&error.to_string(), error.code()),
+            Err(error) => {
+                report.fail(&error.to_string(), error.code());
+                return None;
+            }
         };
         report.built(&built.id);
+        report.steps(&outcome.keys);
         let named = (|| {
             if options.names.is_empty() {
                 name_image(&self.store, None, &built.id, &built.manifest)?;
@@ -267,7 +302,10 @@ impl Daemon {
         })();
         let image = match named {
             Ok(image) => image,
-            Err(error) => return report.fail(&error.to_string(), None),
+            Err(error) => {
+                report.fail(&error.to_string(), None);
+                return None;
+            }
         };
         let unused: Vec<&str> = options
             .build_args
@@ -286,6 +324,7 @@ impl Daemon {
             report.tagged(&name.familiar());
             self.tell_image("tag", &built.id, &name.familiar(), &image);
         }
+        Some(built.id)
     }
 
     /// Ends of stages and of a build that failed stay, without a name, until they are pruned.
@@ -352,14 +391,4 @@ fn consumed(request: &build::Request) -> BTreeSet<String> {
         "BUILDKIT_INLINE_CACHE".to_owned(),
     ]);
     names
-}
-
-fn named_contexts(given: &BTreeMap<String, String>) -> BTreeMap<String, NamedContext> {
-    given
-        .iter()
-        .map(|(name, value)| {
-            let image = value.strip_prefix("docker-image://").unwrap_or(value);
-            (name.clone(), NamedContext::Image(image.to_owned()))
-        })
-        .collect()
 }

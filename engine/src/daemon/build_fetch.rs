@@ -1,204 +1,244 @@
 //! What ADD and a remote context fetch: in the network of the stage, never in that of the platform.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::path::Path;
-use std::time::Duration;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use crate::build::{BuildError, Fetched};
+use reqwest::Url;
+
+use crate::build::{BuildError, Context, Fetched};
+use crate::registry::{self, FetchPolicy};
 use crate::stage::Stage;
+use crate::store::{Packed, pack};
 
-/// How often an address may lead to another.
-const REDIRECTS: usize = 10;
-/// Bytes of what is fetched.
-const LIMIT: u64 = 16 << 30;
-/// Bytes of the head of an answer.
-const HEAD_LIMIT: u64 = 64 << 10;
-/// How long a server may be silent.
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::{Daemon, DaemonError, root_of};
 
-/// Fetches an address into a file.
-pub(super) fn fetch(stage: &Stage, url: &str, into: &Path) -> Result<Fetched, BuildError> {
-    let work = || Ok(follow(url, into));
-    crate::network::in_stage(stage, work).map_err(|error| BuildError::Host(error.to_string()))?
+/// A git repository, and what of it is meant: `URL#REF:DIRECTORY`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GitSource {
+    url: String,
+    reference: String,
+    below: String,
 }
 
-fn failed(url: &str, why: impl std::fmt::Display) -> BuildError {
+impl GitSource {
+    /// Reads an address; `None` when it is no repository's.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (url, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let (reference, below) = fragment.split_once(':').unwrap_or((fragment, ""));
+        let web = url.starts_with("http://") || url.starts_with("https://");
+        let is_git = (web && url.trim_end_matches('/').ends_with(".git"))
+            || ["git://", "git@", "ssh://", "github.com/"]
+                .iter()
+                .any(|start| url.starts_with(start));
+        let url = match url.starts_with("github.com/") {
+            true => format!("https://{url}"),
+            false => url.to_owned(),
+        };
+        is_git.then(|| Self {
+            url,
+            reference: reference.to_owned(),
+            below: below.trim_matches('/').to_owned(),
+        })
+    }
+}
+
+fn failed(message: impl ToString) -> BuildError {
     BuildError::Fetch {
         instruction: "ADD",
-        message: format!("Get {url:?}: {why}"),
+        message: message.to_string(),
     }
 }
 
-/// What the kernel says, as Go writes it.
-fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    text.to_ascii_lowercase()
-}
-
-fn follow(url: &str, into: &Path) -> Result<Fetched, BuildError> {
-    let mut url = url.to_owned();
-    for _ in 0..REDIRECTS {
-        match get(&url, into)? {
-            Answer::Done(fetched) => return Ok(fetched),
-            Answer::Elsewhere(next) => {
-                url = match next.split_once("://") {
-                    Some(_) => next,
-                    None if next.starts_with('/') => {
-                        let (scheme, rest) = url.split_once("://").unwrap_or(("http", &url));
-                        let host = rest.split('/').next().unwrap_or_default();
-                        format!("{scheme}://{host}{next}")
-                    }
-                    None => format!("{}/{next}", url.rsplit_once('/').map_or("", |(dir, _)| dir)),
-                };
-            }
+impl Daemon {
+    /// From where builds may fetch.
+    fn fetch_policy(&self) -> FetchPolicy {
+        FetchPolicy {
+            own_network: self.stage != Stage::Host,
+            allowed: self.config.allow_private_fetch.clone(),
         }
     }
-    Err(failed(&url, format!("stopped after {REDIRECTS} redirects")))
+
+    /// Fetches an address into a file. Blocking.
+    pub(super) fn fetch_file(&self, url: &str, into: &Path) -> Result<Fetched, BuildError> {
+        let (policy, root) = (self.fetch_policy(), root_of(&self.stage));
+        let fetched = self.in_network(async || registry::fetch(&root, &policy, url, into).await)?;
+        let fetched = fetched.map_err(failed)?;
+        Ok(Fetched {
+            name: fetched.name,
+            modified: fetched.modified,
+        })
+    }
+
+    /// Runs asynchronous work on a thread in the network of the stage.
+    fn in_network<T: Send>(&self, work: impl AsyncFnOnce() -> T + Send) -> Result<T, BuildError> {
+        let host = |error: &dyn std::fmt::Display| BuildError::Host(error.to_string());
+        let run = || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            Ok(runtime.map(|runtime| {
+                let done = runtime.block_on(work());
+                runtime.shutdown_background();
+                done
+            }))
+        };
+        crate::network::in_stage(&self.stage, run)
+            .map_err(|error| host(&error))?
+            .map_err(|error| host(&error))
+    }
+
+    /// Checks out a repository into an empty folder with git(1); gives the directory that is meant. Blocking.
+    pub(super) fn fetch_git(&self, source: &GitSource, into: &Path) -> Result<PathBuf, BuildError> {
+        let refused = |why: &str| failed(format!("git repository {}: {why}", source.url));
+        let url = Url::parse(&source.url)
+            .map_err(|_| refused("only http://, https:// and git:// are spoken here"))?;
+        if !matches!(url.scheme(), "http" | "https" | "git") || !url.username().is_empty() {
+            return Err(refused("only http://, https:// and git:// without a name are spoken here"));
+        }
+        if source.reference.starts_with('-') {
+            return Err(refused("invalid reference"));
+        }
+        let (policy, root) = (self.fetch_policy(), root_of(&self.stage));
+        let addresses = self.in_network(async || policy.addresses(&root, &url).await)?;
+        let addresses = addresses.map_err(failed)?;
+        let git = Git {
+            stage: &self.stage,
+            pinned: pinned(&url, &addresses),
+            dir: into,
+        };
+        let wanted = match source.reference.as_str() {
+            "" => "HEAD",
+            reference => reference,
+        };
+        git.run(&["init", "--quiet"])?;
+        git.run(&["remote", "add", "origin", "--", url.as_str()])?;
+        let shallow = git.run(&["fetch", "--quiet", "--depth", "1", "origin", "--", wanted]);
+        match shallow {
+            Ok(()) => git.run(&["checkout", "--quiet", "--detach", "FETCH_HEAD"])?,
+            // A server may refuse to give a commit that is no branch's or tag's end.
+            Err(_) if !source.reference.is_empty() => {
+                git.run(&["fetch", "--quiet", "--tags", "origin"])?;
+                git.run(&["checkout", "--quiet", "--detach", wanted, "--"])?;
+            }
+            Err(error) => return Err(error),
+        }
+        let top = into.canonicalize().map_err(|error| refused(&error.to_string()))?;
+        let below = top.join(&source.below).canonicalize();
+        let below = below.map_err(|_| refused(&format!("it has no directory {}", source.below)))?;
+        if !below.starts_with(&top) || !below.is_dir() {
+            return Err(refused(&format!("{} is no directory of it", source.below)));
+        }
+        Ok(below)
+    }
+
+    /// The context that an address stands for: a repository, an archive, or a Dockerfile alone.
+    pub(super) fn remote_context(
+        &self,
+        address: &str,
+        dockerfile: &mut String,
+        scratch: &Path,
+    ) -> Result<Context, DaemonError> {
+        if let Some(source) = GitSource::parse(address) {
+            return self.git_context(&source, scratch);
+        }
+        let path = scratch.join("remote");
+        self.fetch_file(address, &path)?;
+        let mut file = std::fs::File::open(&path)
+            .map_err(DaemonError::io("open the remote context"))?;
+        let mut start = Vec::new();
+        (&mut file)
+            .take(512)
+            .read_to_end(&mut start)
+            .and_then(|_| file.seek(SeekFrom::Start(0)))
+            .map_err(DaemonError::io("read the remote context"))?;
+        let is_archive = matches!(
+            start.as_slice(),
+            [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] | [b'B', b'Z', b'h', ..]
+        ) || start.get(257..262) == Some(b"ustar");
+        if is_archive {
+            return Ok(Context::read(super::files::plain(file)?, scratch)?);
+        }
+        let bytes = std::fs::read(&path).map_err(DaemonError::io("read the remote context"))?;
+        let mut context = Context::empty(scratch)?;
+        "Dockerfile".clone_into(dockerfile);
+        context.add_file("Dockerfile", &bytes)?;
+        Ok(context)
+    }
+
+    fn git_context(&self, source: &GitSource, scratch: &Path) -> Result<Context, DaemonError> {
+        let clone = scratch.join("git");
+        std::fs::create_dir(&clone).map_err(DaemonError::io("make a folder for a clone"))?;
+        let below = self.fetch_git(source, &clone)?;
+        let _ = std::fs::remove_dir_all(clone.join(".git"));
+        let dir = std::fs::File::open(&below).map_err(DaemonError::io("open a clone"))?;
+        let path = scratch.join("git.tar");
+        let mut file = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(DaemonError::io("pack a clone"))?;
+        pack(dir.as_fd(), Packed::Plain, &mut file).map_err(BuildError::from)?;
+        file.seek(SeekFrom::Start(0))
+            .map_err(DaemonError::io("pack a clone"))?;
+        Ok(Context::read(file, scratch)?)
+    }
 }
 
-enum Answer {
-    Done(Fetched),
-    Elsewhere(String),
-}
-
-fn get(url: &str, into: &Path) -> Result<Answer, BuildError> {
-    let Some(rest) = url.strip_prefix("http://") else {
-        let scheme = url.split_once("://").map_or(url, |(scheme, _)| scheme);
-        return Err(failed(
-            url,
-            format!("the scheme {scheme} is not supported by this builder"),
-        ));
+/// The words that make git connect to the addresses that were looked at.
+fn pinned(url: &Url, addresses: &[std::net::IpAddr]) -> Vec<String> {
+    let host = url.host_str().unwrap_or_default();
+    let Some(port) = url.port_or_known_default().filter(|_| url.scheme() != "git") else {
+        return Vec::new();
     };
-    let rest = rest.split('#').next().unwrap_or_default();
-    let (host, path) = match rest.find(['/', '?']) {
-        Some(at) if rest[at..].starts_with('/') => (&rest[..at], rest[at..].to_owned()),
-        Some(at) => (&rest[..at], format!("/{}", &rest[at..])),
-        None => (rest, "/".to_owned()),
-    };
-    if host.is_empty() || host.contains(['@', '\r', '\n', ' ']) || path.contains(['\r', '\n', ' '])
-    {
-        return Err(failed(url, "invalid address"));
+    let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let mut words = vec!["-c".to_owned(), "http.followRedirects=false".to_owned()];
+    if host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_err() {
+        let pin = format!("http.curloptResolve={host}:{port}:{}", list.join(","));
+        words.extend(["-c".to_owned(), pin]);
     }
-    let address = resolve(host)
-        .ok_or_else(|| failed(url, format!("dial tcp: lookup {host}: no such host")))?;
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(|error| {
-        failed(
-            url,
-            format!("dial tcp {address}: connect: {}", plain(&error)),
-        )
-    })?;
-    let fail = |error: std::io::Error| failed(url, error);
-    stream.set_read_timeout(Some(PATIENCE)).map_err(fail)?;
-    let request =
-        format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: quai\r\nAccept: */*\r\n\r\n");
-    stream.write_all(request.as_bytes()).map_err(fail)?;
-    let mut reader = BufReader::new(stream);
-    let head = Head::read(&mut reader).map_err(fail)?;
-    match head.status {
-        200 => {}
-        301 | 302 | 303 | 307 | 308 => {
-            let next = head
-                .header("location")
-                .ok_or_else(|| failed(url, "a redirect without Location"))?;
-            return Ok(Answer::Elsewhere(next.to_owned()));
-        }
-        status => return Err(failed(url, format!("failed to GET with status {status}"))),
-    }
-    let mut file = std::fs::File::create(into).map_err(fail)?;
-    let length = head
-        .header("content-length")
-        .and_then(|text| text.parse::<u64>().ok());
-    let count = std::io::copy(&mut reader.take(LIMIT), &mut file).map_err(fail)?;
-    if length.is_some_and(|length| length != count) || count == LIMIT {
-        return Err(failed(url, "unexpected EOF"));
-    }
-    let modified = head.header("last-modified").and_then(http_date);
-    Ok(Answer::Done(Fetched {
-        name: head.file_name(&path),
-        modified,
-    }))
+    words
 }
 
-/// An address as it is written, or a name of the machine's own `/etc/hosts`.
-fn resolve(host: &str) -> Option<SocketAddr> {
-    let (name, port) = match host.rsplit_once(':') {
-        Some((name, port)) if !name.ends_with(':') && !port.ends_with(']') => {
-            (name, port.parse().ok()?)
-        }
-        _ => (host, 80),
-    };
-    let name = name.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(address) = name.parse::<IpAddr>() {
-        return Some(SocketAddr::new(address, port));
-    }
-    if name == "localhost" {
-        return Some(SocketAddr::new(IpAddr::from([127, 0, 0, 1]), port));
-    }
-    None
+/// git(1) in the network of the stage, with nobody's settings.
+struct Git<'a> {
+    stage: &'a Stage,
+    pinned: Vec<String>,
+    dir: &'a Path,
 }
 
-struct Head {
-    status: u16,
-    headers: Vec<(String, String)>,
-}
-
-impl Head {
-    fn read(reader: &mut impl BufRead) -> std::io::Result<Self> {
-        let mut lines = reader.take(HEAD_LIMIT);
-        let mut line = String::new();
-        lines.read_line(&mut line)?;
-        let status = line
-            .split(' ')
-            .nth(1)
-            .and_then(|word| word.trim().parse().ok());
-        let status = status.ok_or_else(|| std::io::Error::other("malformed HTTP response"))?;
-        let mut headers = Vec::new();
-        loop {
-            line.clear();
-            if lines.read_line(&mut line)? == 0 {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
-            let text = line.trim_end();
-            if text.is_empty() {
-                return Ok(Self { status, headers });
-            }
-            if let Some((name, value)) = text.split_once(':') {
-                headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
-            }
+impl Git<'_> {
+    fn run(&self, words: &[&str]) -> Result<(), BuildError> {
+        let mut command = Command::new("git");
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.dir)
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_ALLOW_PROTOCOL", "http:https:git")
+            .args(&self.pinned)
+            .args(words)
+            .current_dir(self.dir)
+            .stdin(Stdio::null());
+        let work = || Ok(command.output());
+        let output = crate::network::in_stage(self.stage, work)
+            .map_err(|error| BuildError::Host(error.to_string()))?;
+        let output = output.map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => failed(
+                "a git repository: the program git is not installed where the engine runs; clone it and use COPY",
+            ),
+            _ => failed(format!("cannot execute git: {error}")),
+        })?;
+        if output.status.success() {
+            return Ok(());
         }
+        let text = String::from_utf8_lossy(&output.stderr);
+        Err(failed(format!("git {}: {}", words[0], text.trim())))
     }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    fn file_name(&self, path: &str) -> String {
-        let given = self.header("content-disposition").and_then(|text| {
-            let name = text
-                .split(';')
-                .find_map(|part| part.trim().strip_prefix("filename="))?;
-            Some(name.trim_matches('"').to_owned())
-        });
-        let path = path.split('?').next().unwrap_or_default();
-        let name = given.unwrap_or_else(|| path.rsplit('/').next().unwrap_or_default().to_owned());
-        // A name that leads elsewhere is none.
-        if name.contains('/') || matches!(name.as_str(), "." | "..") {
-            String::new()
-        } else {
-            name
-        }
-    }
-}
-
-/// `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn http_date(text: &str) -> Option<i64> {
-    let time = jiff::fmt::rfc2822::parse(text).ok()?;
-    Some(time.timestamp().as_second())
 }
 
 #[cfg(test)]
@@ -206,30 +246,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_files_stay_names() {
-        let head = |disposition: &str| Head {
-            status: 200,
-            headers: vec![("content-disposition".into(), disposition.into())],
+    fn addresses_of_repositories_are_told_apart() {
+        let parse = |text: &str| {
+            GitSource::parse(text).map(|source| (source.url, source.reference, source.below))
+        };
+        let found = |url: &str, reference: &str, below: &str| {
+            Some((url.to_owned(), reference.to_owned(), below.to_owned()))
         };
         assert_eq!(
-            head("attachment; filename=\"a.txt\"").file_name("/x"),
-            "a.txt"
+            parse("https://h/r.git#v1:/docs/"),
+            found("https://h/r.git", "v1", "docs")
         );
-        assert_eq!(head("attachment; filename=\"../../a\"").file_name("/x"), "");
-        assert_eq!(head("inline").file_name("/dir/b.tar?x=1"), "b.tar");
+        assert_eq!(parse("git://h/r"), found("git://h/r", "", ""));
+        assert_eq!(
+            parse("github.com/a/b#:d"),
+            found("https://github.com/a/b", "", "d")
+        );
+        assert_eq!(parse("https://h/r.tar"), None);
     }
 
     #[test]
-    fn only_http_is_spoken() {
-        let into = std::env::temp_dir().join("never-made");
-        for url in [
-            "file:///etc/passwd",
-            "ftp://x/y",
-            "http://user@127.0.0.1/x",
-            "http:///x",
-        ] {
-            assert!(follow(url, &into).is_err(), "{url}");
-        }
-        assert!(!into.exists());
+    fn git_connects_to_the_address_that_was_looked_at() {
+        let url = Url::parse("https://h/r.git").unwrap();
+        let words = pinned(&url, &["93.184.216.34".parse().unwrap()]);
+        assert_eq!(words[3], "http.curloptResolve=h:443:93.184.216.34");
+        assert!(pinned(&Url::parse("git://h/r").unwrap(), &[]).is_empty());
     }
 }

@@ -89,6 +89,17 @@ impl BuildReport {
         });
     }
 
+    /// The steps that the image went through, for a client that exports the cache.
+    pub(crate) fn steps(&self, keys: &[Digest]) {
+        if self.style == ReportStyle::Events {
+            self.send(Progress {
+                id: Some("quai.steps".into()),
+                aux: Some(serde_json::json!(keys)),
+                ..Progress::default()
+            });
+        }
+    }
+
     /// The end of a build that succeeded.
     pub(crate) fn success(&self, id: &Digest) {
         match self.style {

@@ -4,7 +4,7 @@
 //! dies forgets it, and ends what is left of it when it comes back.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -20,6 +20,7 @@ use crate::runtime::handshake::{ExitRecord, Output, Streams, Target};
 use crate::runtime::launch;
 use crate::runtime::request::{Access, Keeping, MountSource, Root, Writable};
 
+use super::build_fetch::GitSource;
 use super::build::{BuildOptions, Intermediate, PullPolicy};
 use super::container::{Container, ContainerRecord, Ended, Running, State};
 use super::init_layer::Place;
@@ -93,6 +94,24 @@ impl<'a> Host<'a> {
     }
 }
 
+/// What the client has for the registry of a name.
+pub(super) fn credentials_for(
+    options: &BuildOptions,
+    name: &Reference,
+) -> crate::registry::Credentials {
+    let domain = name.domain();
+    let known = options.credentials.iter().find(|(host, _)| {
+        let host = host
+            .trim_start_matches("https://")
+            .trim_start_matches("http://");
+        let host = host.split('/').next().unwrap_or_default();
+        host == domain || (domain == "docker.io" && host == "index.docker.io")
+    });
+    known
+        .map(|(_, credentials)| credentials.clone())
+        .unwrap_or_default()
+}
+
 fn told(error: &DaemonError) -> BuildError {
     BuildError::Host(error.to_string())
 }
@@ -150,7 +169,14 @@ impl BuildHost for Host<'_> {
     }
 
     fn fetch(&self, url: &str, into: &Path) -> Result<Fetched, BuildError> {
-        super::build_fetch::fetch(&self.daemon.stage, url, into)
+        self.daemon.fetch_file(url, into)
+    }
+
+    fn fetch_git(&self, address: &str, into: &Path) -> Result<PathBuf, BuildError> {
+        let source = GitSource::parse(address).ok_or_else(|| {
+            BuildError::Value(format!("{address} is no address of a git repository"))
+        })?;
+        self.daemon.fetch_git(&source, into)
     }
 
     fn cancelled(&self) -> bool {
@@ -162,14 +188,7 @@ impl Host<'_> {
     /// Asks for one tag, with the credentials that the client has for its registry.
     fn pull_request(&self, name: &str) -> Result<PullRequest, DaemonError> {
         let reference = Reference::parse(name)?;
-        let domain = reference.domain();
-        let known = self.options.credentials.iter().find(|(host, _)| {
-            let host = host
-                .trim_start_matches("https://")
-                .trim_start_matches("http://");
-            let host = host.split('/').next().unwrap_or_default();
-            host == domain || (domain == "docker.io" && host == "index.docker.io")
-        });
+        let credentials = credentials_for(self.options, &reference);
         Ok(PullRequest {
             reference,
             tags: PulledTags::One,
@@ -182,9 +201,7 @@ impl Host<'_> {
                 .map_err(|error: crate::oci::BadPlatform| {
                     DaemonError::Invalid(error.to_string())
                 })?,
-            credentials: known
-                .map(|(_, credentials)| credentials.clone())
-                .unwrap_or_default(),
+            credentials,
         })
     }
 

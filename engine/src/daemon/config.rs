@@ -12,6 +12,7 @@ use super::config_defaults::{self, DefaultsArgs, DefaultsConfig, DefaultsFile};
 use super::config_life::{self, LifeArgs, LifeConfig, LifeFile};
 use super::config_network::{self, NetworkArgs, NetworkConfig, NetworkFile};
 use super::host::{BadHost, Host};
+use crate::registry::{BadNetwork, Network};
 
 /// Flags of `quai engine`.
 #[derive(Clone, Debug, Parser)]
@@ -44,6 +45,9 @@ pub struct EngineArgs {
     /// Registry that is spoken to without TLS
     #[arg(long)]
     insecure_registry: Vec<String>,
+    /// Private network that builds may fetch from (ADD and remote contexts): ADDRESS/BITS
+    #[arg(long, value_name = "NETWORK")]
+    allow_private_fetch: Vec<Network>,
     /// Label of the engine
     #[arg(long)]
     label: Vec<String>,
@@ -73,7 +77,8 @@ pub struct EngineArgs {
 const LEVELS: [&str; 5] = ["debug", "info", "warn", "error", "fatal"];
 
 /// The keys of [`ConfigFile`], so that the others can be refused.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
+    "allow-private-fetch",
     "hosts",
     "data-root",
     "exec-root",
@@ -96,6 +101,7 @@ struct ConfigFile {
     exec_root: Option<PathBuf>,
     registry_mirrors: Vec<String>,
     insecure_registries: Vec<String>,
+    allow_private_fetch: Vec<String>,
     labels: Vec<String>,
     pidfile: Option<PathBuf>,
     log_level: Option<String>,
@@ -123,6 +129,8 @@ pub struct Config {
     pub registry_mirrors: Vec<String>,
     /// Registries spoken to without TLS.
     pub insecure_registries: Vec<String>,
+    /// Private networks that builds may fetch from.
+    pub allow_private_fetch: Vec<Network>,
     /// Labels of the engine.
     pub labels: Vec<String>,
     /// File that receives the process id.
@@ -216,6 +224,9 @@ pub enum ConfigError {
     /// An address is wrong.
     #[error(transparent)]
     Host(#[from] BadHost),
+    /// A network is wrong.
+    #[error("allow-private-fetch: {0}")]
+    Network(#[from] BadNetwork),
 }
 
 impl Config {
@@ -266,6 +277,10 @@ impl Config {
         if hosts.is_empty() {
             hosts.push(Host::Unix("/var/run/docker.sock".into()));
         }
+        let mut allow_private_fetch = args.allow_private_fetch;
+        for network in &file.allow_private_fetch {
+            allow_private_fetch.push(network.parse()?);
+        }
         let debug = args.debug || file.debug == Some(true);
         let level = args
             .log_level
@@ -286,6 +301,7 @@ impl Config {
             stage_pid: args.stage_pid,
             registry_mirrors: [args.registry_mirror, file.registry_mirrors].concat(),
             insecure_registries: [args.insecure_registry, file.insecure_registries].concat(),
+            allow_private_fetch,
             labels,
             pidfile: args.pidfile.or(file.pidfile),
             log_level: if debug { "debug".into() } else { level },

@@ -66,6 +66,15 @@ impl Daemon {
             }
         }
         self.refuse_if_used(&image, asked.as_ref(), force)?;
+        if self.family()?.has_children(&image.id) {
+            if asked.is_none() {
+                return Err(DaemonError::Conflict(format!(
+                    "conflict: unable to delete {} (cannot be forced) - image has dependent child images",
+                    image.id.short()
+                )));
+            }
+            return self.unname(&image, &keys, &names);
+        }
         self.delete(&image, &keys, &names)
     }
 
@@ -96,6 +105,24 @@ impl Daemon {
         }
         self.tell_image("untag", &image.id, &image.id.to_string(), image);
         Ok(gone.iter().map(|name| untagged(name)).collect())
+    }
+
+    /// Takes all names away: others were built on the image, so it stays.
+    fn unname(
+        &self,
+        image: &Image,
+        keys: &[String],
+        names: &[Reference],
+    ) -> Result<Vec<ImageDeleted>, DaemonError> {
+        let mut changes: Vec<_> = keys.iter().cloned().map(TagsChange::Remove).collect();
+        let kept = (image.id.to_string(), image.manifest_digest.clone());
+        changes.push(TagsChange::Set(kept.0, kept.1));
+        {
+            let _lock = self.store.lock()?;
+            self.store.tags().apply(changes)?;
+        }
+        self.tell_image("untag", &image.id, &image.id.to_string(), image);
+        Ok(names.iter().map(untagged).collect())
     }
 
     fn refuse_if_used(
@@ -168,6 +195,7 @@ impl Daemon {
         }
         if !used {
             let before = self.chains_in_use()?;
+            let ancestors = self.forget_ancestors(&image.id)?;
             self.store.collect_garbage(&self.container_layers())?;
             report.push(deleted(&image.id));
             let gone = image
@@ -176,6 +204,7 @@ impl Daemon {
                 .rev()
                 .filter(|chain| !before.contains(chain));
             report.extend(gone.map(|chain| deleted(&chain)));
+            report.extend(ancestors.iter().map(deleted));
             self.tell_image("delete", &image.id, &image.id.to_string(), image);
         }
         Ok(report)
@@ -220,6 +249,10 @@ impl Daemon {
                     .created
                     .as_deref()
                     .and_then(|text| text.parse::<jiff::Timestamp>().ok());
+                // Others were built on it.
+                if daemon.family()?.has_children(&image.id) {
+                    continue;
+                }
                 let young = until.is_some_and(|until| made.is_none_or(|made| made >= until));
                 let labels = image.config.config.labels.clone().unwrap_or_default();
                 if used || young || (only_dangling && tagged) || !filters.labels(&labels) {

@@ -15,6 +15,7 @@ use crate::image::{
 use crate::oci::{Digest, RunConfig};
 use crate::store::OverlayPlan;
 
+use super::image_family::IntermediateImages;
 use super::{Daemon, DaemonError, Filters, wish};
 
 /// Filter keys of the list.
@@ -33,15 +34,18 @@ impl Daemon {
     pub async fn list_images(
         self: &Arc<Self>,
         filters: Filters,
+        intermediate: IntermediateImages,
     ) -> Result<Vec<ImageSummary>, DaemonError> {
-        self.block(move |daemon| daemon.list_images_now(&filters))
+        self.block(move |daemon| daemon.list_images_now(&filters, intermediate))
             .await
     }
 
     pub(crate) fn list_images_now(
         &self,
         filters: &Filters,
+        intermediate: IntermediateImages,
     ) -> Result<Vec<ImageSummary>, DaemonError> {
+        let family = self.family()?;
         let dangling = filters.flag("dangling")?;
         let until = super::system::until(filters)?;
         let time_of = |key: &str| match filters.get(key).first() {
@@ -50,7 +54,16 @@ impl Daemon {
         };
         let (before, since) = (time_of("before")?, time_of("since")?);
         let mut list = Vec::new();
-        for (image, names) in images_of(&self.store)? {
+        let mut images = images_of(&self.store)?;
+        if intermediate == IntermediateImages::Shown && dangling.is_none() {
+            images.extend(self.intermediate_images(&images, &family));
+        }
+        for (image, names) in images {
+            // One without a name that others were built on is not listed.
+            let hidden = intermediate == IntermediateImages::Hidden || dangling.is_some();
+            if hidden && names.is_empty() && family.has_children(&image.id) {
+                continue;
+            }
             let made = created(&image);
             let labels = image.config.config.labels.clone().unwrap_or_default();
             let tagged = names.iter().any(|name| name.tag().is_some());
@@ -77,7 +90,10 @@ impl Daemon {
                 created: made,
                 id: image.id.to_string(),
                 labels,
-                parent_id: String::new(),
+                parent_id: family
+                    .parent(&image.id)
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
                 repo_digests,
                 repo_tags,
                 shared_size: -1,
@@ -183,14 +199,14 @@ impl Daemon {
                 .find(|(id, _)| *id == image.id);
             let tags = split_names(&names.map(|(_, names)| names).unwrap_or_default()).0;
             let steps = history(&daemon.store, &image)?;
+            let ids = daemon.family()?.line(&image.id);
             let entry =
                 |(index, (step, size, _)): (usize, (crate::oci::History, u64, Option<Digest>))| {
                     HistoryEntry {
-                        id: if index == 0 {
-                            image.id.to_string()
-                        } else {
-                            "<missing>".into()
-                        },
+                        // Each step has made one image; of what came from elsewhere only the last is here.
+                        id: ids
+                            .get(index)
+                            .map_or_else(|| "<missing>".into(), ToString::to_string),
                         created: seconds(step.created.as_deref()),
                         created_by: step.created_by,
                         tags: (index == 0 && !tags.is_empty()).then(|| tags.clone()),

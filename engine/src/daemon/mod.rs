@@ -47,11 +47,14 @@ mod top;
 mod wish;
 
 mod build;
+mod build_cache;
 mod build_fetch;
+mod build_prune;
 mod build_report;
 mod build_run;
 mod commit;
 mod files;
+mod image_family;
 mod image_remove;
 
 mod images;
@@ -70,6 +73,8 @@ mod volumes;
 
 pub use attach::{AttachOptions, Attached};
 pub use build::{BuildOptions, Intermediate, PreparedBuild, PullPolicy};
+pub use build_cache::CacheTarget;
+pub use build_prune::{CACHE_FILTERS, CachePrune, CachePruned};
 pub use build_report::{BuildReport, ReportStyle};
 pub use commit::CommitOptions;
 pub use config::{Config, ConfigError, EngineArgs};
@@ -81,6 +86,7 @@ pub use error::{DaemonError, ErrorKind};
 pub use filters::Filters;
 pub use frames::{Output, StreamReader, StreamWriter};
 pub use host::Host;
+pub use image_family::IntermediateImages;
 pub use image_remove::Force;
 pub use images::IMAGE_FILTERS;
 pub use inspect::Sizes;

@@ -12,7 +12,7 @@ use crate::api::types::{
 use super::container::State;
 use super::inspect::Sizes;
 use super::sysinfo::{Offer, SysInfo};
-use super::{Daemon, DaemonError, Filters};
+use super::{Daemon, DaemonError, Filters, IntermediateImages};
 
 /// The highest version of the API.
 pub const API_VERSION: &str = "1.45";
@@ -171,7 +171,7 @@ impl Daemon {
         self.block(|daemon| {
             let names = daemon.image_names();
             let containers = daemon.all_containers();
-            let mut images = daemon.list_images_now(&Filters::default())?;
+            let mut images = daemon.list_images_now(&Filters::default(), IntermediateImages::Hidden)?;
             for image in &mut images {
                 let users = containers
                     .iter()
@@ -191,7 +191,7 @@ impl Daemon {
                     .map(|c| daemon.summary(&c.record(), Sizes::Computed, &names))
                     .collect(),
                 volumes: daemon.volumes_with_usage()?,
-                build_cache: Vec::new(),
+                build_cache: daemon.cache_usage()?,
                 builder_size: None,
             })
         })

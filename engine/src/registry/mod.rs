@@ -17,6 +17,8 @@ mod challenge;
 mod client;
 mod error;
 
+mod fetch;
+
 mod blob;
 mod download;
 mod manifest;
@@ -29,9 +31,10 @@ pub use client::Repository;
 pub use download::{DownloadReader, DownloadWriter, download, download_pipe};
 pub use endpoint::{DEFAULT_REGISTRY, Endpoint, INDEX_SERVER};
 pub use error::RegistryError;
+pub use fetch::{FetchError, FetchPolicy, FetchedFile, fetch};
 pub use manifest::{DOCUMENT_LIMIT, FetchedManifest};
 pub use search::{SearchHit, search};
-pub use settings::{BadSetting, Settings};
+pub use settings::{BadNetwork, BadSetting, Network, Settings};
 pub(crate) use tls::AnyCertificate;
 pub use tls::TlsError;
 pub use upload::{Blob, Stored};

@@ -24,7 +24,45 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Insecure {
     Host(String),
-    Network(IpAddr, u8),
+    Network(Network),
+}
+
+/// Addresses that begin with the same bits: `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+/// A text that names no network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid network {0:?}: expected ADDRESS/BITS")]
+pub struct BadNetwork(String);
+
+impl std::str::FromStr for Network {
+    type Err = BadNetwork;
+
+    fn from_str(text: &str) -> Result<Self, BadNetwork> {
+        let bad = || BadNetwork(text.to_owned());
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| bad())?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Ok(most), |bits| bits.parse::<u8>().map_err(|_| bad()))?;
+        if bits > most {
+            return Err(bad());
+        }
+        Ok(Self { address, bits })
+    }
+}
+
+impl Network {
+    /// Whether an address is in it.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        contains(self.address, self.bits, address)
+    }
 }
 
 /// A registry setting that cannot be understood. The wording is Docker's.
@@ -69,8 +107,8 @@ impl Settings {
         }
         self.insecure.iter().any(|known| match known {
             Insecure::Host(known) => known == host || known == name,
-            Insecure::Network(network, bits) => {
-                address.is_some_and(|address| contains(*network, *bits, address))
+            Insecure::Network(network) => {
+                address.is_some_and(|address| network.contains(address))
             }
         })
     }
@@ -99,16 +137,7 @@ fn parse_insecure(text: &str) -> Result<Insecure, BadSetting> {
     }
     match text.split_once('/') {
         None => Ok(Insecure::Host(text.to_owned())),
-        Some((network, bits)) => {
-            let network: IpAddr = network.parse().map_err(|_| bad())?;
-            let bits: u8 = bits.parse().map_err(|_| bad())?;
-            let most = if network.is_ipv4() { 32 } else { 128 };
-            if bits <= most {
-                Ok(Insecure::Network(network, bits))
-            } else {
-                Err(bad())
-            }
-        }
+        Some(_) => text.parse().map(Insecure::Network).map_err(|_| bad()),
     }
 }
 

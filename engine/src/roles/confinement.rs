@@ -77,8 +77,11 @@ pub(super) fn give_up(
     capability::limit_bounding(sets.bounding)?;
     process::set_keep_capabilities(KeepCapabilities::Yes)?;
     match process::set_groups(&identity.groups) {
-        // In a user namespace of an ordinary user's the call is forbidden, and the list empty.
-        Err(e) if identity.groups.is_empty() && is_denied(&e) => {}
+        // In a user namespace of an ordinary user's the call is forbidden, and the list empty or of groups
+        // that are not there.
+        Err(e)
+            if is_denied(&e)
+                && (identity.groups.is_empty() || kernel::namespace::has_single_user()) => {}
         other => other?,
     }
     child::set_ids(identity.uid, identity.gid)?;

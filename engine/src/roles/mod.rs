@@ -4,9 +4,11 @@
 //! `shim` is executed by the daemon; it forks `birth`, which enters the stage and makes `init`,
 //! which prepares the container from inside and becomes the program. `exec` makes a second process
 //! in a container that runs. `bundle` does the same without a shim, for `quai runtime`. None of them reads anything but the plan.
+//! `user_root` makes an ordinary user root of namespaces of its own, for a build without a daemon.
 
 pub mod bundle;
 pub mod shim;
+pub mod user_root;
 
 mod birth;
 mod confinement;

@@ -77,7 +77,8 @@ pub(super) fn answer(
     }
 }
 
-fn map(user: &UserNamespace, pid: i32) -> Result<(), Refusal> {
+/// Gives a process the ids of its user namespace.
+pub(super) fn map(user: &UserNamespace, pid: i32) -> Result<(), Refusal> {
     let failed = |e: SysError| Refusal::failed("cannot map the ids of the user namespace", &e);
     let uid = process::effective_uid();
     if uid == 0 {

@@ -1,13 +1,13 @@
 //! `build`, as the classic builder's clients ask for it.
 //!
 //! Parameters beyond Docker's, for our own client: `progress=events` (events instead of sentences), `contexts` (named
-//! contexts, JSON), and the header `X-Quai-Secrets` (base64 of JSON: id → base64 of the content), which no log shows.
+//! contexts, JSON), `cacheto` (a list), `POST /build/export`, and the header `X-Quai-Secrets` (base64 of JSON: id → base64 of the content), which no log shows.
 
 use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
@@ -15,14 +15,15 @@ use futures_util::stream;
 
 use crate::api::body::json_lines;
 use crate::api::error::ApiError;
-use crate::api::pipe::BodyReader;
+use crate::api::pipe::{BodyReader, BodyWriter};
 use crate::api::query::Query;
 use crate::api::types::{HostConfig, Ulimit};
-use crate::build::{CachePolicy, Platform};
+use crate::build::{CachePolicy, CacheScope, Platform};
 use crate::daemon::{
-    BuildOptions, BuildReport, DaemonError, Intermediate, PullPolicy, ReportStyle,
+    BuildOptions, BuildReport, CacheTarget, DaemonError, Intermediate, PullPolicy, ReportStyle,
 };
 use crate::image::Reference;
+use crate::oci::Digest;
 use crate::registry::Credentials;
 
 use super::Shared;
@@ -50,6 +51,45 @@ pub(super) async fn build(
     Ok(json_lines(stream::unfold(messages, |mut messages| async {
         messages.recv().await.map(|message| (message, messages))
     })))
+}
+
+/// The steps of a build as the archive of an OCI layout; for our own client.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct ExportRequest {
+    image: String,
+    steps: Vec<String>,
+    #[serde(default)]
+    all: bool,
+}
+
+pub(super) async fn export(
+    State(daemon): Shared,
+    Json(request): Json<ExportRequest>,
+) -> Result<Response, ApiError> {
+    let digest = |text: &str| {
+        text.parse::<Digest>()
+            .map_err(|error| ApiError::bad_request(error.to_string()))
+    };
+    let image = digest(&request.image)?;
+    let keys = request.steps.iter().map(|text| digest(text));
+    let keys = keys.collect::<Result<Vec<_>, _>>()?;
+    let scope = if request.all {
+        CacheScope::All
+    } else {
+        CacheScope::Result
+    };
+    let export = daemon.cache_of(image, keys, scope).await?;
+    let (writer, body, breaker) = BodyWriter::new();
+    tokio::spawn(async move {
+        let written = tokio::task::spawn_blocking(move || export.write(writer)).await;
+        let failure = match written {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        breaker.fail(failure).await;
+    });
+    Ok(([(header::CONTENT_TYPE, "application/x-tar")], body).into_response())
 }
 
 pub(super) async fn cancel() -> Result<Response, ApiError> {
@@ -91,6 +131,10 @@ fn options(query: &Query, headers: &HeaderMap) -> Result<BuildOptions, ApiError>
             CachePolicy::Use
         },
         cache_from: json(query, "cachefrom")?,
+        cache_to: json::<Vec<String>>(query, "cacheto")?
+            .iter()
+            .map(|text| CacheTarget::parse(text))
+            .collect::<Result<_, _>>()?,
         pull: if query.flag("pull") {
             PullPolicy::Always
         } else {

@@ -12,7 +12,7 @@ use crate::api::error::ApiError;
 use crate::api::query::Query;
 use crate::api::types::{ErrorDetail, Progress};
 use crate::api::version::ApiVersion;
-use crate::daemon::{DaemonError, Filters, Force, IMAGE_FILTERS};
+use crate::daemon::{DaemonError, Filters, Force, IMAGE_FILTERS, IntermediateImages};
 
 use super::Shared;
 
@@ -22,7 +22,12 @@ pub(super) async fn list(
     version: ApiVersion,
 ) -> Result<Response, ApiError> {
     let filters = Filters::parse(query.get("filters"), &IMAGE_FILTERS)?;
-    let images = daemon.list_images(filters).await?;
+    let intermediate = if query.flag("all") {
+        IntermediateImages::Shown
+    } else {
+        IntermediateImages::Hidden
+    };
+    let images = daemon.list_images(filters, intermediate).await?;
     Ok(Json(adapt::images(images, version)).into_response())
 }
 

@@ -76,6 +76,7 @@ pub(crate) fn router(daemon: Arc<Daemon>) -> Router {
         .route("/commit", post(archives::commit))
         .route("/build", post(build::build))
         .route("/build/cancel", post(build::cancel))
+        .route("/build/export", post(build::export))
         .route("/build/prune", post(system::prune_build_cache))
         .route("/exec/{id}/start", post(exec::start))
         .route("/exec/{id}/json", get(exec::inspect))

@@ -12,7 +12,7 @@ use crate::api::error::ApiError;
 use crate::api::peer::Peer;
 use crate::api::query::Query;
 use crate::api::version::ApiVersion;
-use crate::daemon::{API_VERSION, Filters, event_matches, parse_time};
+use crate::daemon::{API_VERSION, CACHE_FILTERS, CachePrune, Filters, event_matches, parse_time};
 
 use super::Shared;
 
@@ -142,6 +142,22 @@ pub(super) async fn events(
 }
 
 /// This engine does not build yet, so there is no cache to empty.
-pub(super) async fn prune_build_cache() -> Response {
-    Json(serde_json::json!({ "CachesDeleted": null, "SpaceReclaimed": 0 })).into_response()
+pub(super) async fn prune_build_cache(
+    State(daemon): Shared,
+    query: Query,
+) -> Result<Response, ApiError> {
+    let size = |name: &str| query.number::<u64>(name);
+    let keep = match (size("reserved-space")?, size("max-used-space")?) {
+        (None, None) => size("keep-storage")?,
+        (reserved, most) => reserved.max(most),
+    };
+    let wish = CachePrune {
+        all: query.flag("all"),
+        keep: keep.unwrap_or(0),
+        filters: Filters::parse(query.get("filters"), &CACHE_FILTERS)?,
+    };
+    let pruned = daemon.prune_cache(wish).await?;
+    let deleted = (!pruned.deleted.is_empty()).then_some(pruned.deleted);
+    let body = serde_json::json!({ "CachesDeleted": deleted, "SpaceReclaimed": pruned.bytes });
+    Ok(Json(body).into_response())
 }

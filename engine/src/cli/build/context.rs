@@ -10,7 +10,7 @@ use tar::{Builder, EntryType, Header};
 use crate::dockerfile::Ignore;
 
 /// What is packed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Packed {
     /// The directory.
     pub(crate) dir: PathBuf,
@@ -20,21 +20,32 @@ pub(crate) struct Packed {
     pub(crate) always: Vec<String>,
     /// Files that are not in the directory.
     pub(crate) extra: Vec<(String, Vec<u8>)>,
+    /// The folder of the archive that holds all this; empty for its top.
+    pub(crate) prefix: PathBuf,
+    /// Other directories that travel in the same archive.
+    pub(crate) others: Vec<Packed>,
 }
 
 impl Packed {
     /// Writes the archive.
     pub(crate) fn write(&self, out: impl Write) -> io::Result<()> {
         let mut out = Builder::new(out);
+        self.all(&mut out)?;
+        out.into_inner()?.flush()
+    }
+
+    fn all<W: Write>(&self, out: &mut Builder<W>) -> io::Result<()> {
         let mut links = std::collections::HashMap::new();
-        self.below(&mut out, Path::new(""), &mut links)?;
+        if !self.dir.as_os_str().is_empty() {
+            self.below(out, Path::new(""), &mut links)?;
+        }
         for (name, bytes) in &self.extra {
             let mut header = Header::new_gnu();
             header.set_size(bytes.len() as u64);
             header.set_mode(0o600);
-            out.append_data(&mut header, name, bytes.as_slice())?;
+            out.append_data(&mut header, self.prefix.join(name), bytes.as_slice())?;
         }
-        out.into_inner()?.flush()
+        self.others.iter().try_for_each(|other| other.all(out))
     }
 
     fn below<W: Write>(
@@ -95,7 +106,7 @@ impl Packed {
         if kind.is_symlink() {
             let mut header = header(metadata);
             header.set_entry_type(EntryType::Symlink);
-            return out.append_link(&mut header, path, fs::read_link(&full)?);
+            return out.append_link(&mut header, self.prefix.join(path), fs::read_link(&full)?);
         }
         if metadata.nlink() > 1
             && let Some(first) = links.insert((metadata.dev(), metadata.ino()), path.to_owned())
@@ -103,7 +114,7 @@ impl Packed {
             links.insert((metadata.dev(), metadata.ino()), first.clone());
             let mut header = header(metadata);
             header.set_entry_type(EntryType::Link);
-            return out.append_link(&mut header, path, first);
+            return out.append_link(&mut header, self.prefix.join(path), self.prefix.join(first));
         }
         if kind.is_fifo() {
             return self.append(out, path, metadata, EntryType::Fifo, io::empty());
@@ -122,7 +133,7 @@ impl Packed {
             io::Read::chain(io::Read::take(file, size), io::repeat(0)),
             size,
         );
-        out.append_data(&mut header, path, content)
+        out.append_data(&mut header, self.prefix.join(path), content)
     }
 
     fn append<W: Write>(
@@ -135,7 +146,7 @@ impl Packed {
     ) -> io::Result<()> {
         let mut header = header(metadata);
         header.set_entry_type(kind);
-        out.append_data(&mut header, path, content)
+        out.append_data(&mut header, self.prefix.join(path), content)
     }
 }
 

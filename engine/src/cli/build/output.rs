@@ -10,7 +10,10 @@ use serde_json::json;
 
 use crate::cli::Session;
 use crate::cli::client::Payload;
+use crate::cli::commands::image::pull;
+use crate::cli::credentials;
 use crate::cli::error::CliError;
+use crate::cli::options::reference;
 use crate::cli::path::Query;
 use crate::cli::{output, tty};
 
@@ -25,6 +28,8 @@ pub(crate) enum Target {
     Tar(String),
     /// The image in an archive, in Docker's and the OCI's form at once.
     Image(String),
+    /// The image to the registries that its names say.
+    Registry,
 }
 
 /// Reads `type=local,dest=DIR`, or a directory, or `-`.
@@ -36,10 +41,11 @@ pub(crate) fn parse(text: &str) -> Result<Target, CliError> {
             Target::Local(text.to_owned())
         });
     }
-    let (mut kind, mut dest) = ("", None);
+    let (mut kind, mut dest, mut push) = ("", None, false);
     for word in text.split(',') {
         match word.split_once('=') {
             Some(("type", value)) => kind = value,
+            Some(("push", value)) => push = value == "true",
             Some(("dest" | "destination", value)) => dest = Some(value.to_owned()),
             _ => return Err(CliError::Said(format!("invalid value {word} in --output"))),
         }
@@ -59,7 +65,8 @@ pub(crate) fn parse(text: &str) -> Result<Target, CliError> {
             .ok_or_else(|| CliError::Said("dest is required for local output".into())),
         "tar" => dest_or_stdout().map(Target::Tar),
         "docker" if dest.is_none() => Ok(Target::Engine),
-        "image" => Ok(Target::Engine),
+        "image" if !push => Ok(Target::Engine),
+        "registry" | "image" => Ok(Target::Registry),
         "oci" | "docker" => dest_or_stdout().map(Target::Image),
         other => Err(CliError::Said(format!(
             "exporter {other:?} could not be found"
@@ -67,11 +74,30 @@ pub(crate) fn parse(text: &str) -> Result<Target, CliError> {
     }
 }
 
-/// Brings the image with this id there.
-pub(crate) async fn write(session: &Session, id: &str, target: &Target) -> Result<(), CliError> {
+/// Brings the image with this id and these names there.
+pub(crate) async fn write(
+    session: &Session,
+    id: &str,
+    names: &[String],
+    target: &Target,
+) -> Result<(), CliError> {
     match target {
         Target::Engine => Ok(()),
-        Target::Image(dest) => download(session, &Query::new(&["images", id, "get"]), dest).await,
+        Target::Image(dest) => {
+            let query = match names {
+                [] => Query::new(&["images", id, "get"]),
+                names => names.iter().fold(Query::new(&["images", "get"]), |query, name| {
+                    query.with("names", &reference::with_tag(name))
+                }),
+            };
+            fetch(session, &query, dest).await
+        }
+        Target::Registry => {
+            for name in names {
+                push(session, name).await?;
+            }
+            Ok(())
+        }
         Target::Tar(dest) => files(session, id, dest).await,
         Target::Local(dir) => {
             let aside = std::env::temp_dir().join(format!(
@@ -89,6 +115,15 @@ pub(crate) async fn write(session: &Session, id: &str, target: &Target) -> Resul
     }
 }
 
+async fn push(session: &Session, name: &str) -> Result<(), CliError> {
+    let parsed = reference::parse(name);
+    let auth = credentials::header_for(session.config.directory(), name)?;
+    let query = Query::new(&["images", parsed.name, "push"])
+        .with("tag", parsed.version.unwrap_or("latest"))
+        .with_registry_auth(Some(auth.unwrap_or_else(|| "e30=".to_owned())));
+    pull::show(session, &query, pull::Loudness::Errors).await
+}
+
 /// The files of an image, through a container that never runs.
 async fn files(session: &Session, id: &str, dest: &str) -> Result<(), CliError> {
     let body = json!({ "Image": id, "Cmd": ["/"] });
@@ -97,12 +132,8 @@ async fn files(session: &Session, id: &str, dest: &str) -> Result<(), CliError> 
         .post(&Query::new(&["containers", "create"]), Payload::Json(body))
         .await?;
     let container = created["Id"].as_str().unwrap_or_default().to_owned();
-    let result = download(
-        session,
-        &Query::new(&["containers", &container, "export"]),
-        dest,
-    )
-    .await;
+    let query = Query::new(&["containers", &container, "export"]);
+    let result = fetch(session, &query, dest).await;
     session
         .client
         .delete(&Query::new(&["containers", &container]).with("force", "1"))
@@ -110,11 +141,19 @@ async fn files(session: &Session, id: &str, dest: &str) -> Result<(), CliError> 
     result
 }
 
-async fn download(session: &Session, query: &Query, dest: &str) -> Result<(), CliError> {
-    let response = session
-        .client
-        .send(Method::GET, query, Payload::Empty)
-        .await?;
+async fn fetch(session: &Session, query: &Query, dest: &str) -> Result<(), CliError> {
+    download(session, Method::GET, query, Payload::Empty, dest).await
+}
+
+/// Writes the body of an answer to a file, or to standard output.
+pub(super) async fn download(
+    session: &Session,
+    method: Method,
+    query: &Query,
+    payload: Payload,
+    dest: &str,
+) -> Result<(), CliError> {
+    let response = session.client.send(method, query, payload).await?;
     let file = |source| CliError::File {
         what: "write",
         path: dest.to_owned(),
@@ -179,6 +218,8 @@ mod tests {
             Target::Image("a.tar".into())
         );
         assert_eq!(parse("type=docker").unwrap(), Target::Engine);
+        assert_eq!(parse("type=registry").unwrap(), Target::Registry);
+        assert_eq!(parse("type=image,push=true").unwrap(), Target::Registry);
         assert!(parse("type=local").is_err() && parse("type=what,dest=x").is_err());
     }
 }

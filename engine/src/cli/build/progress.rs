@@ -69,6 +69,12 @@ impl Graph {
                     }
                 }
             }
+            "warning" => {
+                if let Some((number, vertex)) = self.vertex(stage) {
+                    vertex.lines.push(format!("WARNING: {text}"));
+                    shown.push(format!("#{number} WARNING: {text}"));
+                }
+            }
             "pull" => {
                 let message = &event["message"];
                 let status = message["status"].as_str().unwrap_or_default();

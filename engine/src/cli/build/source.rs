@@ -18,8 +18,8 @@ pub(crate) enum Source {
     Packed(Packed),
     /// An archive that comes from somewhere else.
     Stream(Box<dyn Read + Send>),
-    /// Nothing: the daemon fetches it.
-    Remote(String),
+    /// The daemon fetches it; what is sent are other directories.
+    Remote(String, Option<Packed>),
 }
 
 /// A context with what goes with it.
@@ -57,7 +57,7 @@ pub(crate) fn resolve(operand: &str, file: Option<&str>) -> Result<Resolved, Cli
     }
     if operand.starts_with("http://") || operand.starts_with("https://") {
         return Ok(Resolved {
-            source: Source::Remote(operand.to_owned()),
+            source: Source::Remote(operand.to_owned(), None),
             dockerfile: file.unwrap_or("Dockerfile").to_owned(),
             text: None,
             checkout: None,
@@ -66,7 +66,8 @@ pub(crate) fn resolve(operand: &str, file: Option<&str>) -> Result<Resolved, Cli
     from_dir(Path::new(operand), file)
 }
 
-fn is_git(operand: &str) -> bool {
+/// Whether an operand is the address of a git repository.
+pub(super) fn is_git(operand: &str) -> bool {
     let path = operand.split_once('#').map_or(operand, |(path, _)| path);
     let web = operand.starts_with("http://") || operand.starts_with("https://");
     (web && path.ends_with(".git"))
@@ -105,19 +106,11 @@ fn from_stdin(file: Option<&str>) -> Result<Resolved, CliError> {
             doing: "read the Dockerfile from stdin",
             source,
         })?;
-    let mut archive = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_gnu();
-    header.set_size(text.len() as u64);
-    header.set_mode(0o600);
-    let packed = archive
-        .append_data(&mut header, "Dockerfile", text.as_slice())
-        .and_then(|()| archive.into_inner());
-    let packed = packed.map_err(|source| CliError::Stream {
-        doing: "pack the Dockerfile",
-        source,
-    })?;
     Ok(Resolved {
-        source: Source::Stream(Box::new(Cursor::new(packed))),
+        source: Source::Packed(Packed {
+            extra: vec![("Dockerfile".into(), text.clone())],
+            ..Packed::default()
+        }),
         dockerfile: "Dockerfile".into(),
         text: Some(text),
         checkout: None,
@@ -184,6 +177,7 @@ fn from_dir(dir: &Path, file: Option<&str>) -> Result<Resolved, CliError> {
             ignore,
             always,
             extra,
+            ..Packed::default()
         }),
         dockerfile: name,
         text: Some(text),
@@ -221,8 +215,33 @@ fn outside(extra: &mut Vec<(String, Vec<u8>)>, text: &[u8]) -> String {
     name
 }
 
-/// `URL#ref:directory`, cloned by git(1) with the rights of this client.
 fn from_git(operand: &str, file: Option<&str>) -> Result<Resolved, CliError> {
+    let Repository {
+        dir,
+        ignore,
+        checkout,
+    } = from_git_repository(operand)?;
+    let file = file.map(|file| dir.join(file).display().to_string());
+    let mut resolved = from_dir(&dir, file.as_deref())?;
+    if let Source::Packed(packed) = &mut resolved.source
+        && packed.ignore.is_empty()
+    {
+        packed.ignore = ignore;
+    }
+    resolved.checkout = checkout;
+    Ok(resolved)
+}
+
+/// A clone, and the directory of it that is meant.
+pub(super) struct Repository {
+    pub(super) dir: PathBuf,
+    /// Git's own files.
+    pub(super) ignore: Ignore,
+    pub(super) checkout: Option<Checkout>,
+}
+
+/// `URL#ref:directory`, cloned by git(1) with the rights of this client.
+pub(super) fn from_git_repository(operand: &str) -> Result<Repository, CliError> {
     let (url, fragment) = operand.split_once('#').unwrap_or((operand, ""));
     let (reference, below) = fragment.split_once(':').unwrap_or((fragment, ""));
     let url = if url.starts_with("github.com/") {
@@ -292,18 +311,14 @@ fn from_git(operand: &str, file: Option<&str>) -> Result<Resolved, CliError> {
             "unable to prepare context: {below} leads out of the repository"
         )));
     }
-    let file = file.map(|file| real.join(file).display().to_string());
-    let mut resolved = from_dir(&real, file.as_deref())?;
-    if let Source::Packed(packed) = &mut resolved.source {
-        let git = if below.is_empty() {
-            vec![".git"]
-        } else {
-            Vec::new()
-        };
-        if packed.ignore.is_empty() {
-            packed.ignore = Ignore::of_patterns(git).expect("a literal name is a pattern");
-        }
-    }
-    resolved.checkout = Some(clone);
-    Ok(resolved)
+    let git = if below.is_empty() {
+        vec![".git"]
+    } else {
+        Vec::new()
+    };
+    Ok(Repository {
+        dir: real,
+        ignore: Ignore::of_patterns(git).expect("a literal name is a pattern"),
+        checkout: Some(clone),
+    })
 }

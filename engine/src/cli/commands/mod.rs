@@ -3,6 +3,7 @@
 //! A command is a constant that says how it is spelled, what it accepts and what runs it; the
 //! tables below are all the dispatch there is.
 
+pub(crate) mod builder;
 pub(crate) mod completion;
 pub(crate) mod compose;
 pub(crate) mod container;
@@ -86,6 +87,11 @@ pub(crate) struct Group {
 
 /// Every group.
 pub(crate) static GROUPS: &[Group] = &[
+    Group {
+        name: "builder",
+        about: "Manage builds",
+        commands: builder::COMMANDS,
+    },
     Group {
         name: "compose",
         about: "Define and run multi-container applications",

@@ -135,7 +135,12 @@ impl Daemon {
         } else {
             Change::First
         };
-        rules::apply(&self.stage, &self.planned(published), change)?;
+        let planned = self.planned(published);
+        // Without bridges there is nothing to rule, and another engine's rules are not ours to replace.
+        if self.config.network.no_bridge && planned.is_empty() && !published.made {
+            return Ok(());
+        }
+        rules::apply(&self.stage, &planned, change)?;
         published.made = true;
         Ok(())
     }

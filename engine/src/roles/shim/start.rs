@@ -5,10 +5,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use kernel::cgroup::Cgroup;
+use kernel::cgroup::{Cgroup, Layout};
 use kernel::error::SysError;
 use kernel::file::{self, Pipe};
 use kernel::fs::{self, Access};
+use kernel::namespace;
 use kernel::socket_path::SocketPath;
 
 use super::process::{Ends, Process};
@@ -22,7 +23,7 @@ use crate::roles::setting;
 use crate::runtime::handshake::Refusal;
 use crate::runtime::plan::Plan;
 use crate::runtime::process::ProcessPlan;
-use crate::runtime::request::Stdin;
+use crate::runtime::request::{Resources, Stdin};
 use crate::runtime::{cgroups, mounts};
 use crate::stage::Stage;
 
@@ -30,7 +31,19 @@ use crate::stage::Stage;
 pub(super) fn container(plan: Plan) -> Result<Shim, Refusal> {
     let sys = |what: &'static str| move |e: SysError| Refusal::failed(what, &e);
     let layout = cgroups::layout().map_err(sys("cannot read the cgroup mounts"))?;
-    let group = Cgroup::new(&layout, &plan.cgroup);
+    let mut group = Cgroup::new(&layout, &plan.cgroup);
+    match group.create() {
+        // An ordinary user who was delegated none: a container without limits runs without a group.
+        Err(e) if may_do_without(&plan, &e) => {
+            let _ = group.remove();
+            group = Cgroup::new(&Layout::default(), &plan.cgroup);
+        }
+        Err(e) => {
+            let _ = group.remove();
+            return Err(sys("cannot create the container's cgroup")(e));
+        }
+        Ok(()) => {}
+    }
     let result = in_group(&plan, &group);
     match result {
         Ok((init, log, listener)) => Ok(Shim::new(plan, group, init, log, listener)),
@@ -42,14 +55,21 @@ pub(super) fn container(plan: Plan) -> Result<Shim, Refusal> {
     }
 }
 
+fn may_do_without(plan: &Plan, error: &SysError) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.source.kind(), PermissionDenied | ReadOnlyFilesystem)
+        && plan.stage == Stage::Host
+        && plan.resources == Resources::default()
+        && namespace::is_initial_user().is_ok_and(|initial| !initial)
+}
+
 type Parts = (Process, Option<Log>, UnixListener);
 
 fn in_group(plan: &Plan, group: &Cgroup) -> Result<Parts, Refusal> {
     let sys = |what: &'static str| move |e: SysError| Refusal::failed(what, &e);
-    group
-        .create()
-        .map_err(sys("cannot create the container's cgroup"))?;
-    setting::limit(plan, group)?;
+    if group.directories().next().is_some() {
+        setting::limit(plan, group)?;
+    }
     let root = mounts::mount_root(&plan.root).map_err(sys("cannot mount the root file system"))?;
     let sources = plan.sources.iter().map(mounts::clone);
     let sources = sources.collect::<Result<Vec<_>, _>>();

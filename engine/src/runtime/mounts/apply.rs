@@ -67,7 +67,13 @@ pub(crate) fn apply(scene: &Scene<'_>, step: &Step, copy: &Copied) -> Result<(),
             propagation,
             content,
         } => {
-            let mount = new_file_system(kind, options, flags)?;
+            let mount = match new_file_system(kind, options, flags) {
+                // Only who owns the network may mount a sysfs that shows it: the one that is there is bound.
+                Err(e) if kind == "sysfs" && e.source.raw_os_error() == Some(1) => {
+                    bound_sysfs(flags)?
+                }
+                made => made?,
+            };
             if *content == Content::Copied {
                 copy_up::fill(scene.root, Path::new(target), &mount)?;
             }
@@ -167,6 +173,17 @@ pub(super) fn new_file_system(
         Err(e) if kind == "devpts" && e.source.raw_os_error() == Some(22) => try_with(Some("gid")),
         other => other,
     }
+}
+
+fn bound_sysfs(flags: &[Flag]) -> Result<OwnedFd, SysError> {
+    let mount = mount::clone_tree(Dir::Here, c"/sys", Depth::Tree)?;
+    let change = Change {
+        set: attributes(flags),
+        propagation: Some(mount::Propagation::Private),
+        ..Change::NOTHING
+    };
+    mount::change_detached(mount.as_fd(), Depth::Tree, change)?;
+    Ok(mount)
 }
 
 pub(super) fn attributes(flags: &[Flag]) -> Attributes {

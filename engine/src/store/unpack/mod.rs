@@ -252,7 +252,7 @@ impl Target {
                 let link = link_name(entry, records);
                 tree::make_symlink(parent.as_fd(), name, OsStr::from_bytes(&link))
                     .map_err(named)?;
-                tree::chown(parent.as_fd(), name, meta.uid, meta.gid).map_err(named)?;
+                given(tree::chown(parent.as_fd(), name, meta.uid, meta.gid)).map_err(named)?;
                 tree::set_mtime(parent.as_fd(), name, meta.mtime).map_err(named)?;
                 return Ok(0);
             }
@@ -358,7 +358,7 @@ impl Meta {
 
     /// The owner first: changing it clears set-user-id bits and file capabilities.
     fn apply(&self, parent: BorrowedFd<'_>, name: &OsStr, kind: EntryType) -> Result<(), SysError> {
-        tree::chown(parent, name, self.uid, self.gid)?;
+        given(tree::chown(parent, name, self.uid, self.gid))?;
         tree::chmod(parent, name, self.mode)?;
         if !self.xattrs.is_empty() && (kind.is_dir() || kind.is_file()) {
             let file = Tree::at(parent.try_clone_to_owned().map_err(|source| SysError {
@@ -380,7 +380,7 @@ impl Meta {
     }
 
     fn apply_to_dir(&self, dir: BorrowedFd<'_>) -> Result<(), SysError> {
-        tree::chown(dir, OsStr::new(""), self.uid, self.gid)?;
+        given(tree::chown(dir, OsStr::new(""), self.uid, self.gid))?;
         tree::chmod(dir, OsStr::new(""), self.mode)?;
         self.set_xattrs(dir)
     }
@@ -395,6 +395,21 @@ impl Meta {
         }
         Ok(())
     }
+}
+
+/// Where this user namespace has no id but root's, files of others become root's; the archive of their layer, which
+/// is kept, still tells whose they are.
+fn given(owner: Result<(), SysError>) -> Result<(), SysError> {
+    match owner {
+        Err(error) if error.source.raw_os_error() == Some(22) && has_single_id() => Ok(()),
+        done => done,
+    }
+}
+
+/// Looked at once: a confined process no longer sees `/proc`.
+pub(super) fn has_single_id() -> bool {
+    static SINGLE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *SINGLE.get_or_init(kernel::namespace::has_single_user)
 }
 
 /// A time of a PAX header: `1700000000.123456789`, which may be before 1970; see pax(1).

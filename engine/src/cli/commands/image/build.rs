@@ -1,23 +1,27 @@
 //! `docker build`.
 
 use std::io::{Write, stderr};
+use std::pin::Pin;
 
-use hyper::Method;
-use serde_json::{Map, Value, json};
+use bytes::Bytes;
+use futures_util::Stream;
+use hyper::body::Incoming;
+use hyper::{Method, Response};
+use serde_json::{Value, json};
 
+use crate::cli::build::contexts::{self, Attached};
 use crate::cli::build::live::Live;
 use crate::cli::build::output::Target;
 use crate::cli::build::progress::Graph;
-use crate::cli::build::source::{Resolved, Source};
-use crate::cli::build::{output as export, secrets, source};
+use crate::cli::build::query::{self, Loudness};
+use crate::cli::build::source::{self, Resolved, Source};
+use crate::cli::build::{caches, lint, output as export, secrets};
 use crate::cli::commands::{Command, Operands};
 use crate::cli::error::CliError;
 use crate::cli::flags::{Flag, Matches, Order};
 use crate::cli::messages::Messages;
-use crate::cli::options::{size, ulimit};
 use crate::cli::path::Query;
-use crate::cli::{Session, output, tty, upload};
-use crate::dockerfile;
+use crate::cli::{Session, credentials, output, tty, upload};
 
 /// The command.
 pub(crate) static COMMAND: Command = Command {
@@ -35,9 +39,16 @@ const OPTIONS: &[Flag] = &[
     Flag::list("build-arg", "Set build-time variables"),
     Flag::list(
         "build-context",
-        "Additional build contexts (name=docker-image://IMAGE)",
+        "Additional build contexts (name=DIR, git or http address, docker-image://IMAGE, oci-layout://DIR)",
     ),
-    Flag::list("cache-from", "Images to consider as cache sources"),
+    Flag::list(
+        "cache-from",
+        "External cache sources (IMAGE, \"type=registry,ref=NAME\", \"type=local,src=DIR\")",
+    ),
+    Flag::list(
+        "cache-to",
+        "Cache export destinations (\"type=registry,ref=NAME\", \"type=local,dest=DIR\", \"type=inline\")",
+    ),
     Flag::switch(
         "check",
         "Show the warnings of the Dockerfile and build nothing",
@@ -92,6 +103,7 @@ const OPTIONS: &[Flag] = &[
         "pull",
         "Always attempt to pull a newer version of the image",
     ),
+    Flag::switch("push", "Shorthand for \"--output=type=registry\""),
     Flag::switch(
         "quiet",
         "Suppress the build output and print image ID on success",
@@ -123,61 +135,55 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         checkout: _checkout,
     } = source::resolve(&matches.operands[0], matches.text("file"))?;
     if matches.on("check") {
-        return check(text.as_deref(), &dockerfile);
+        return lint::check(text.as_deref(), &dockerfile);
     }
-    let targets: Vec<Target> = matches
+    let mut targets: Vec<Target> = matches
         .all("output")
         .iter()
         .map(|text| export::parse(text))
         .collect::<Result<_, _>>()?;
-    let style = Style::of(matches)?;
-    let query = query(matches, &dockerfile, style)?;
-    let header = secrets::header(matches.all("secret"))?.map(|value| ("x-quai-secrets", value));
-    let (query, response) = match source {
-        Source::Remote(url) => {
-            let query = query.with("remote", &url);
-            let empty = futures_util::stream::empty();
-            let sent = session.client.send_stream_with(
-                Method::POST,
-                &query,
-                "application/x-tar",
-                header,
-                empty,
-            );
-            let response = sent.await?;
-            (query, response)
-        }
-        Source::Stream(reader) => {
-            let pieces = upload::pieces(reader);
-            let sent = session.client.send_stream_with(
-                Method::POST,
-                &query,
-                "application/x-tar",
-                header,
-                pieces,
-            );
-            let response = sent.await?;
-            (query, response)
-        }
-        Source::Packed(packed) => {
-            let pieces = upload::written(move |out| packed.write(out));
-            let sent = session.client.send_stream_with(
-                Method::POST,
-                &query,
-                "application/x-tar",
-                header,
-                pieces,
-            );
-            let response = sent.await?;
-            (query, response)
-        }
-    };
-    let id = show(Messages::new(&query, response), style).await?;
-    if style != Style::Quiet && style != Style::Json {
-        warn(text.as_deref());
+    if matches.on("push") && !targets.contains(&Target::Registry) {
+        targets.push(Target::Registry);
     }
-    let id =
-        id.ok_or_else(|| CliError::Said("the daemon did not say which image it built".into()))?;
+    let names = matches.all("tag");
+    if targets.contains(&Target::Registry) && names.is_empty() {
+        return Err(CliError::Said(
+            "ERROR: tag is needed when pushing to registry".into(),
+        ));
+    }
+    let style = Style::of(matches)?;
+    let loudness = match style {
+        Style::Quiet => Loudness::Quiet,
+        _ => Loudness::Events,
+    };
+    let mut query = query::of(matches, &dockerfile, loudness)?;
+    let mut attached = Attached::default();
+    let wanted = contexts::resolve(session, matches.all("build-context"), &mut attached).await?;
+    if !wanted.is_empty() {
+        query = query.with("contexts", &Value::Object(wanted).to_string());
+    }
+    let from = caches::sources(matches.all("cache-from"), &mut attached)?;
+    if !from.is_empty() {
+        query = query.with("cachefrom", &json!(from).to_string());
+    }
+    let to = caches::destinations(matches.all("cache-to"))?;
+    let remote = caches::remote(&to);
+    if !remote.is_empty() {
+        query = query.with("cacheto", &json!(remote).to_string());
+    }
+    let mut headers = Vec::new();
+    headers.extend(secrets::header(matches.all("secret"))?.map(|value| ("x-quai-secrets", value)));
+    let config = credentials::header_for_all(session.config.directory())?;
+    headers.extend(config.map(|value| ("x-registry-config", value)));
+    let source = attached.to(source)?;
+    let (query, response) = send(session, query, headers, source).await?;
+    let shown = show(Messages::new(&query, response), style).await?;
+    if style != Style::Quiet && style != Style::Json {
+        lint::warn(text.as_deref());
+    }
+    let id = shown
+        .id
+        .ok_or_else(|| CliError::Said("the daemon did not say which image it built".into()))?;
     if style == Style::Quiet {
         output::line(&id)?;
     }
@@ -188,11 +194,47 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
             source,
         })?;
     }
+    caches::write_local(session, &to, &id, &shown.steps).await?;
     for target in &targets {
-        export::write(session, &id, target).await?;
+        export::write(session, &id, names, target).await?;
     }
     Ok(0)
 }
+
+/// Sends a context; gives the request and its answer.
+async fn send(
+    session: &Session,
+    query: Query,
+    headers: Vec<(&'static str, String)>,
+    source: Source,
+) -> Result<(Query, Response<Incoming>), CliError> {
+    let (query, pieces) = match source {
+        Source::Remote(url, None) => {
+            let empty: Pieces = Box::pin(futures_util::stream::empty());
+            (query.with("remote", &url), empty)
+        }
+        Source::Remote(url, Some(packed)) => {
+            let pieces: Pieces = Box::pin(upload::written(move |out| packed.write(out)));
+            (query.with("remote", &url), pieces)
+        }
+        Source::Stream(reader) => {
+            let pieces: Pieces = Box::pin(upload::pieces(reader));
+            (query, pieces)
+        }
+        Source::Packed(packed) => {
+            let pieces: Pieces = Box::pin(upload::written(move |out| packed.write(out)));
+            (query, pieces)
+        }
+    };
+    let kind = "application/x-tar";
+    let sent = session
+        .client
+        .send_stream_with(Method::POST, &query, kind, headers, pieces);
+    let response = sent.await?;
+    Ok((query, response))
+}
+
+type Pieces = Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>;
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,107 +262,18 @@ impl Style {
     }
 }
 
-fn query(matches: &Matches, dockerfile: &str, style: Style) -> Result<Query, CliError> {
-    let document = |value: Value| value.to_string();
-    let mut query = Query::new(&["build"])
-        .with("dockerfile", dockerfile)
-        .with("rm", if matches.switched_off("rm") { "0" } else { "1" })
-        .with_switch("forcerm", matches.on("force-rm"))
-        .with_switch("nocache", matches.on("no-cache"))
-        .with_switch("pull", matches.on("pull"))
-        .with_switch("q", style == Style::Quiet)
-        .with_some("target", matches.text("target"))
-        .with_some("platform", matches.text("platform"))
-        .with_some(
-            "networkmode",
-            matches.text("network").filter(|mode| *mode != "default"),
-        )
-        .with_some("cpusetcpus", matches.text("cpuset-cpus"))
-        .with_some("cpusetmems", matches.text("cpuset-mems"))
-        .with_some("cpuperiod", matches.text("cpu-period"))
-        .with_some("cpuquota", matches.text("cpu-quota"))
-        .with_some("cpushares", matches.text("cpu-shares"));
-    if style != Style::Quiet {
-        query = query.with("progress", "events");
-    }
-    for (flag, key) in [
-        ("memory", "memory"),
-        ("memory-swap", "memswap"),
-        ("shm-size", "shmsize"),
-    ] {
-        if let Some(bytes) = matches.text(flag).and_then(size::parse) {
-            query = query.with(key, &bytes.to_string());
-        }
-    }
-    for name in matches.all("tag") {
-        query = query.with("t", name);
-    }
-    let arguments = pairs(matches.all("build-arg"), Missing::Environment);
-    if !arguments.is_empty() {
-        query = query.with("buildargs", &document(Value::Object(arguments)));
-    }
-    let labels = pairs(matches.all("label"), Missing::Empty);
-    if !labels.is_empty() {
-        query = query.with("labels", &document(Value::Object(labels)));
-    }
-    if !matches.all("cache-from").is_empty() {
-        query = query.with("cachefrom", &document(json!(matches.all("cache-from"))));
-    }
-    if !matches.all("add-host").is_empty() {
-        query = query.with("extrahosts", &document(json!(matches.all("add-host"))));
-    }
-    let mut limits = Vec::new();
-    for text in matches.all("ulimit") {
-        limits.push(ulimit::parse(text).map_err(CliError::Said)?);
-    }
-    if !limits.is_empty() {
-        query = query.with("ulimits", &document(Value::Array(limits)));
-    }
-    let mut contexts = Map::new();
-    for text in matches.all("build-context") {
-        let bad = || CliError::Said(format!("invalid context value: {text}, expected key=value"));
-        let (name, value) = text.split_once('=').ok_or_else(bad)?;
-        if !value.starts_with("docker-image://") {
-            return Err(CliError::Said(format!(
-                "--build-context {name}: only images are supported, as {name}=docker-image://NAME"
-            )));
-        }
-        contexts.insert(name.to_owned(), value.into());
-    }
-    if !contexts.is_empty() {
-        query = query.with("contexts", &document(Value::Object(contexts)));
-    }
-    Ok(query)
+/// What a build gave.
+#[derive(Debug, Default)]
+struct Shown {
+    /// The image.
+    id: Option<String>,
+    /// The steps it went through, by the keys of their cache.
+    steps: Value,
 }
 
-/// What a name without value means.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    /// The client's own variable of that name.
-    Environment,
-    /// An empty value.
-    Empty,
-}
-
-fn pairs(words: &[String], missing: Missing) -> Map<String, Value> {
-    let mut pairs = Map::new();
-    for word in words {
-        let (name, value) = match word.split_once('=') {
-            Some((name, value)) => (name, Value::from(value)),
-            None if missing == Missing::Empty => (word.as_str(), Value::from("")),
-            None => (
-                word.as_str(),
-                std::env::var(word).map_or(Value::Null, Value::from),
-            ),
-        };
-        pairs.insert(name.to_owned(), value);
-    }
-    pairs
-}
-
-/// Shows the messages of a build; gives the id of the image.
-async fn show(mut messages: Messages, style: Style) -> Result<Option<String>, CliError> {
-    let (mut graph, mut live, mut id) = (Graph::default(), Live::new(), None);
+/// Shows the messages of a build.
+async fn show(mut messages: Messages, style: Style) -> Result<Shown, CliError> {
+    let (mut graph, mut live, mut shown) = (Graph::default(), Live::new(), Shown::default());
     let window = || {
         tty::size().map_or((80, 24), |size| {
             (usize::from(size.cols), usize::from(size.rows))
@@ -357,7 +310,10 @@ async fn show(mut messages: Messages, style: Style) -> Result<Option<String>, Cl
             });
         }
         if let Some(built) = message["aux"]["ID"].as_str() {
-            id = Some(built.to_owned());
+            shown.id = Some(built.to_owned());
+        }
+        if message["id"] == "quai.steps" {
+            shown.steps = message["aux"].clone();
         }
         if message["id"] == "quai.build" {
             let lines = graph.take(&message["aux"]);
@@ -380,66 +336,5 @@ async fn show(mut messages: Messages, style: Style) -> Result<Option<String>, Cl
     if style == Style::Tree && !graph.vertices.is_empty() {
         say(&live.finish(&graph, window(), false));
     }
-    Ok(id)
-}
-
-/// Prints the warnings of a Dockerfile below its progress.
-fn warn(text: Option<&[u8]>) {
-    let Some(Ok(file)) = text.map(dockerfile::parse) else {
-        return;
-    };
-    let warnings = dockerfile::lint(&file);
-    if warnings.is_empty() {
-        return;
-    }
-    let plural = if warnings.len() == 1 { "" } else { "s" };
-    output::complain(&format!("\n {} warning{plural} found:", warnings.len()));
-    for warning in warnings {
-        output::complain(&format!(" - {warning}"));
-    }
-}
-
-/// `--check`: warnings with the lines they are about; any of them is a failure.
-fn check(text: Option<&[u8]>, name: &str) -> Result<u8, CliError> {
-    let text = text.ok_or_else(|| {
-        CliError::Said("--check needs a Dockerfile that this client can read".into())
-    })?;
-    let file = dockerfile::parse(text).map_err(|error| CliError::Said(error.rendered()))?;
-    let warnings = dockerfile::lint(&file);
-    if warnings.is_empty() {
-        output::line("Check complete, no warnings found.")?;
-        return Ok(0);
-    }
-    let source = String::from_utf8_lossy(text);
-    let lines: Vec<&str> = source.lines().collect();
-    let plural = if warnings.len() == 1 {
-        " has"
-    } else {
-        "s have"
-    };
-    output::line(&format!(
-        "Check complete, {} warning{plural} been found!",
-        warnings.len()
-    ))?;
-    for warning in &warnings {
-        output::line(&format!(
-            "\nWARNING: {:?}\n{}\n{name}:{}",
-            warning.rule, warning.message, warning.line
-        ))?;
-        output::line("--------------------")?;
-        let (first, last) = (
-            warning.line.saturating_sub(2).max(1),
-            (warning.end + 2).min(lines.len()),
-        );
-        for number in first..=last {
-            let mark = if (warning.line..=warning.end).contains(&number) {
-                ">>>"
-            } else {
-                "   "
-            };
-            output::line(&format!("{number:4} | {mark} {}", lines[number - 1]))?;
-        }
-        output::line("--------------------")?;
-    }
-    Ok(1)
+    Ok(shown)
 }

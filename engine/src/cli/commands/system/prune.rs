@@ -2,6 +2,7 @@
 
 use crate::cli::Session;
 use crate::cli::client::Payload;
+use crate::cli::commands::builder;
 use crate::cli::commands::container::prune::{PRUNE_OPTIONS, confirmed, deleted, report};
 use crate::cli::commands::image::prune::deleted_images;
 use crate::cli::commands::{Command, Operands};
@@ -71,11 +72,19 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let mut of_images = conditions.to_vec();
     of_images.push(format!("dangling={}", !matches.on("all")));
     let images = prune("images", &of_images).await?;
+    // The cache knows no labels.
+    let of_cache: Vec<String> = conditions
+        .iter()
+        .filter(|condition| condition.starts_with("until="))
+        .cloned()
+        .collect();
+    let cache = builder::prune::prune(session, matches.on("all"), None, &of_cache).await?;
     let text = deleted("Deleted Containers:", &containers["ContainersDeleted"])
         + &deleted("Deleted Networks:", &networks["NetworksDeleted"])
         + &deleted("Deleted Volumes:", &volumes["VolumesDeleted"])
-        + &deleted_images(&images["ImagesDeleted"]);
-    let space: f64 = [&containers, &volumes, &images]
+        + &deleted_images(&images["ImagesDeleted"])
+        + &deleted("Deleted build cache objects:", &cache["CachesDeleted"]);
+    let space: f64 = [&containers, &volumes, &images, &cache]
         .iter()
         .filter_map(|answer| answer["SpaceReclaimed"].as_f64())
         .sum();
