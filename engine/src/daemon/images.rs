@@ -145,8 +145,10 @@ impl Daemon {
         }
         let made = image.config.created.clone().unwrap_or_default();
         let config = image.config;
+        let parent = self.family()?.parent(&image.id).map(ToString::to_string);
         Ok(ImageInspect {
             id: image.id.to_string(),
+            parent: parent.unwrap_or_default(),
             repo_tags,
             repo_digests,
             comment: config

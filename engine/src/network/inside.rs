@@ -60,6 +60,15 @@ impl Namespace {
 
     /// Enters it with this thread, for good.
     pub(super) fn enter(&self) -> Result<(), NetworkError> {
+        // To enter even its own again takes a right that an ordinary user's engine has not over the host's.
+        let own = std::fs::metadata("/proc/thread-self/ns/net").map(|m| (m.dev(), m.ino()));
+        let this = self.fd.try_clone().map(std::fs::File::from);
+        let this = this.and_then(|file| file.metadata()).map(|m| (m.dev(), m.ino()));
+        if let (Ok(own), Ok(this)) = (own, this)
+            && own == this
+        {
+            return Ok(());
+        }
         namespace::setns(self.fd.as_fd(), Namespaces::NETWORK).map_err(|source| {
             NetworkError::Namespace {
                 path: self.path.display().to_string(),

@@ -135,11 +135,15 @@ impl Daemon {
         } else {
             Change::First
         };
-        let planned = self.planned(published);
         // Without bridges there is nothing to rule, and another engine's rules are not ours to replace.
-        if self.config.network.no_bridge && planned.is_empty() && !published.made {
+        let rules_nothing = {
+            let networks = self.networks.lock();
+            networks.records.iter().all(|network| network.bridge().is_none())
+        };
+        if rules_nothing && self.config.network.no_bridge && !published.made {
             return Ok(());
         }
+        let planned = self.planned(published);
         rules::apply(&self.stage, &planned, change)?;
         published.made = true;
         Ok(())
