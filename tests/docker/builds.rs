@@ -27,6 +27,7 @@ fn rootfs(docker: &Docker, folder: &Path) {
     let tar = folder.join("rootfs.tar").display().to_string();
     let container = docker.ok(&["create", "busybox"]);
     docker.ok(&["export", "-o", &tar, &container]);
+    std::fs::set_permissions(&tar, std::fs::Permissions::from_mode(0o644)).unwrap();
     docker.ok(&["rm", &container]);
 }
 
@@ -82,7 +83,12 @@ fn ordinary_user(docker: &Docker) {
         return;
     }
     rootfs(docker, &folder.0);
-    write(&folder.0, &[("Dockerfile", FROM_NOTHING), ("page", "page\n")]);
+    let files = [
+        ("Dockerfile", FROM_NOTHING),
+        ("page", "page\n"),
+        (".dockerignore", "data\nquai\n"),
+    ];
+    write(&folder.0, &files);
     let quai = program(&folder.0).display().to_string();
     let build = [
         quai.as_str(),
