@@ -89,9 +89,17 @@ fn daemonless(words: Vec<OsString>) -> anyhow::Result<ExitCode> {
     let exec_root = private_folder(&data_root)?;
     let socket = exec_root.join("engine.sock");
     let host = format!("unix://{}", socket.display());
-    let mut call: Vec<OsString> = ["engine", "--bridge", "none", "--log-level", "error", "-H", &host]
-        .map(OsString::from)
-        .into();
+    let mut call: Vec<OsString> = [
+        "engine",
+        "--bridge",
+        "none",
+        "--log-level",
+        "error",
+        "-H",
+        &host,
+    ]
+    .map(OsString::from)
+    .into();
     call.extend(["--data-root".into(), data_root.into_os_string()]);
     call.extend(["--exec-root".into(), exec_root.clone().into_os_string()]);
     call.extend(own.engine);
@@ -147,7 +155,10 @@ struct Engine(Child);
 impl Engine {
     fn start(call: &[OsString]) -> anyhow::Result<Self> {
         let (mut child, ids) = user_root::spawn(call)?;
-        let errors = child.stderr.take().context("the engine has no standard error")?;
+        let errors = child
+            .stderr
+            .take()
+            .context("the engine has no standard error")?;
         let engine = Self(child);
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || {
@@ -171,7 +182,10 @@ impl Engine {
             }
             said.push(line);
         }
-        bail!("the engine of this build did not start: {}", said.join("; "))
+        bail!(
+            "the engine of this build did not start: {}",
+            said.join("; ")
+        )
     }
 
     /// Lets it end by itself.
@@ -199,12 +213,16 @@ mod tests {
 
     #[test]
     fn own_options_are_taken_out() {
-        let words = "--daemonless -t x --data-root /d --network=none --insecure-registry=r:1 --push .";
+        let words =
+            "--daemonless -t x --data-root /d --network=none --insecure-registry=r:1 --push .";
         let own = Own::take(words.split(' ').map(OsString::from).collect()).unwrap();
         assert!(own.daemonless && own.has_network);
         assert_eq!(own.data_root.as_deref(), Some(Path::new("/d")));
         assert_eq!(own.engine, ["--insecure-registry", "r:1"]);
-        assert_eq!(own.rest.join(OsStr::new(" ")), "-t x --network=none --push .");
+        assert_eq!(
+            own.rest.join(OsStr::new(" ")),
+            "-t x --network=none --push ."
+        );
         assert!(Own::take(vec!["--data-root".into()]).is_err());
     }
 }

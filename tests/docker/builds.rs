@@ -10,10 +10,16 @@ use crate::projects::{quai, succeeded, write};
 
 pub(crate) const CASES: &[Case] = &[
     ("an_ordinary_user_builds_without_a_daemon", ordinary_user),
-    ("root_builds_without_a_daemon_and_twice_the_same", reproducible),
+    (
+        "root_builds_without_a_daemon_and_twice_the_same",
+        reproducible,
+    ),
     ("other_contexts_are_named", contexts),
     ("a_build_reaches_no_private_address", private_addresses),
-    ("intermediate_images_are_shown_and_go_with_their_child", intermediate),
+    (
+        "intermediate_images_are_shown_and_go_with_their_child",
+        intermediate,
+    ),
 ];
 
 /// Cases that change what all builds share.
@@ -124,7 +130,10 @@ fn reproducible(docker: &Docker) {
     rootfs(docker, &folder);
     write(&folder, &[("Dockerfile", FROM_NOTHING), ("page", "page\n")]);
     let digest = |root: &str| {
-        let (id, root) = (format!("{root}.id"), folder.join(root).display().to_string());
+        let (id, root) = (
+            format!("{root}.id"),
+            folder.join(root).display().to_string(),
+        );
         let build = [
             "build",
             "--daemonless",
@@ -147,11 +156,20 @@ fn reproducible(docker: &Docker) {
     };
     let first = digest("one");
     // What is written now has another time than what was written before.
-    let before = std::fs::metadata(folder.join("one.id")).unwrap().modified().unwrap();
+    let before = std::fs::metadata(folder.join("one.id"))
+        .unwrap()
+        .modified()
+        .unwrap();
     loop {
         std::fs::write(folder.join("page"), "page\n").unwrap();
-        let now = std::fs::metadata(folder.join("page")).unwrap().modified().unwrap();
-        if now.duration_since(before).is_ok_and(|passed| passed.as_secs() >= 1) {
+        let now = std::fs::metadata(folder.join("page"))
+            .unwrap()
+            .modified()
+            .unwrap();
+        if now
+            .duration_since(before)
+            .is_ok_and(|passed| passed.as_secs() >= 1)
+        {
             break;
         }
         std::thread::yield_now();
@@ -223,7 +241,10 @@ fn private_addresses(docker: &Docker) {
             &[("Dockerfile", &format!("FROM busybox\nADD {address} /x\n"))],
         );
         let complaint = failed(&quai(docker, &folder, &["docker", "build", "."]));
-        assert!(complaint.contains("private network"), "{address}: {complaint}");
+        assert!(
+            complaint.contains("private network"),
+            "{address}: {complaint}"
+        );
     }
     let complaint = failed(&quai(
         docker,
@@ -261,7 +282,10 @@ fn intermediate(docker: &Docker) {
         assert!(removed.contains(&format!("Deleted: {id}")), "{removed}");
     }
     assert!(!removed.contains(&parent("busybox")) || parent("busybox").is_empty());
-    assert!(!build().contains("Using cache"), "what was removed is built again");
+    assert!(
+        !build().contains("Using cache"),
+        "what was removed is built again"
+    );
 }
 
 fn cache_in_a_directory(docker: &Docker) {

@@ -219,10 +219,7 @@ pub struct ImportedCache {
 
 impl ImportedCache {
     /// Reads the list of steps that a manifest names; `None` when it is the manifest of something else.
-    pub fn read(
-        manifest: &[u8],
-        source: Box<dyn BlobSource>,
-    ) -> Result<Option<Self>, BuildError> {
+    pub fn read(manifest: &[u8], source: Box<dyn BlobSource>) -> Result<Option<Self>, BuildError> {
         let bad = |why: String| BuildError::Value(format!("this cache cannot be used: {why}"));
         let manifest: Value =
             serde_json::from_slice(manifest).map_err(|error| bad(error.to_string()))?;
@@ -319,11 +316,7 @@ impl ImportedCache {
     }
 }
 
-fn verified(
-    source: &dyn BlobSource,
-    digest: &Digest,
-    limit: u64,
-) -> Result<Vec<u8>, BuildError> {
+fn verified(source: &dyn BlobSource, digest: &Digest, limit: u64) -> Result<Vec<u8>, BuildError> {
     let mut bytes = Vec::new();
     source
         .open(digest, limit)?
@@ -368,13 +361,17 @@ mod tests {
                 Ok(Box::new(std::io::empty()))
             }
         }
-        let image = json!({ "config": { "mediaType": "application/vnd.oci.image.config.v1+json" } });
+        let image =
+            json!({ "config": { "mediaType": "application/vnd.oci.image.config.v1+json" } });
         let read = ImportedCache::read(image.to_string().as_bytes(), Box::new(Nothing));
         assert!(read.unwrap().is_none());
         let lie = json!({
             "config": { "mediaType": CACHE_MEDIA_TYPE, "digest": Digest::of(b"steps"), "size": 5 },
         });
         let read = ImportedCache::read(lie.to_string().as_bytes(), Box::new(Nothing));
-        assert!(matches!(read, Err(BuildError::Store(StoreError::Mismatch { .. }))));
+        assert!(matches!(
+            read,
+            Err(BuildError::Store(StoreError::Mismatch { .. }))
+        ));
     }
 }

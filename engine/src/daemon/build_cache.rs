@@ -6,12 +6,10 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use crate::build::{
-    BlobSource, BuildError, CacheExport, CacheScope, Context, ImportedCache,
-};
+use crate::build::{BlobSource, BuildError, CacheExport, CacheScope, Context, ImportedCache};
 use crate::image::{Reference, Selector};
 use crate::oci::{Digest, Document, OCI_MANIFEST};
-use crate::registry::{Blob, Credentials, Endpoint, Repository, Wanted, BlobReader};
+use crate::registry::{Blob, BlobReader, Credentials, Endpoint, Repository, Wanted};
 
 use super::build::{BuildOptions, FOLDERS};
 use super::build_run::credentials_for;

@@ -95,7 +95,9 @@ impl Daemon {
         let url = Url::parse(&source.url)
             .map_err(|_| refused("only http://, https:// and git:// are spoken here"))?;
         if !matches!(url.scheme(), "http" | "https" | "git") || !url.username().is_empty() {
-            return Err(refused("only http://, https:// and git:// without a name are spoken here"));
+            return Err(refused(
+                "only http://, https:// and git:// without a name are spoken here",
+            ));
         }
         if source.reference.starts_with('-') {
             return Err(refused("invalid reference"));
@@ -124,7 +126,9 @@ impl Daemon {
             }
             Err(error) => return Err(error),
         }
-        let top = into.canonicalize().map_err(|error| refused(&error.to_string()))?;
+        let top = into
+            .canonicalize()
+            .map_err(|error| refused(&error.to_string()))?;
         let below = top.join(&source.below).canonicalize();
         let below = below.map_err(|_| refused(&format!("it has no directory {}", source.below)))?;
         if !below.starts_with(&top) || !below.is_dir() {
@@ -145,8 +149,8 @@ impl Daemon {
         }
         let path = scratch.join("remote");
         self.fetch_file(address, &path)?;
-        let mut file = std::fs::File::open(&path)
-            .map_err(DaemonError::io("open the remote context"))?;
+        let mut file =
+            std::fs::File::open(&path).map_err(DaemonError::io("open the remote context"))?;
         let mut start = Vec::new();
         (&mut file)
             .take(512)
@@ -190,12 +194,19 @@ impl Daemon {
 /// The words that make git connect to the addresses that were looked at.
 fn pinned(url: &Url, addresses: &[std::net::IpAddr]) -> Vec<String> {
     let host = url.host_str().unwrap_or_default();
-    let Some(port) = url.port_or_known_default().filter(|_| url.scheme() != "git") else {
+    let Some(port) = url
+        .port_or_known_default()
+        .filter(|_| url.scheme() != "git")
+    else {
         return Vec::new();
     };
     let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     let mut words = vec!["-c".to_owned(), "http.followRedirects=false".to_owned()];
-    if host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_err() {
+    if host
+        .trim_matches(['[', ']'])
+        .parse::<std::net::IpAddr>()
+        .is_err()
+    {
         let pin = format!("http.curloptResolve={host}:{port}:{}", list.join(","));
         words.extend(["-c".to_owned(), pin]);
     }

@@ -131,7 +131,10 @@ impl Daemon {
             size,
             shared: below.contains(&step.image),
             created: Timestamp::from_second(step.at).unwrap_or_default(),
-            parent: step.parent.as_ref().map(|parent| parent.hex()[..25].to_owned()),
+            parent: step
+                .parent
+                .as_ref()
+                .map(|parent| parent.hex()[..25].to_owned()),
             place: Place::Step(step.key.clone()),
         })
     }
@@ -160,7 +163,10 @@ impl Daemon {
     }
 
     /// Removes what is cached of builds.
-    pub async fn prune_cache(self: &Arc<Self>, wish: CachePrune) -> Result<CachePruned, DaemonError> {
+    pub async fn prune_cache(
+        self: &Arc<Self>,
+        wish: CachePrune,
+    ) -> Result<CachePruned, DaemonError> {
         let until = match super::system::until(&wish.filters)? {
             None => wish
                 .filters
@@ -192,8 +198,14 @@ impl Daemon {
                 total -= entry.size;
                 pruned.deleted.push(entry.id);
             }
-            daemon.store.steps().retain(|step| !steps.contains(&step.key))?;
-            pruned.bytes += daemon.store.collect_garbage(&daemon.container_layers())?.bytes;
+            daemon
+                .store
+                .steps()
+                .retain(|step| !steps.contains(&step.key))?;
+            pruned.bytes += daemon
+                .store
+                .collect_garbage(&daemon.container_layers())?
+                .bytes;
             Ok(pruned)
         })
         .await
@@ -207,9 +219,13 @@ impl CacheEntry {
         };
         Ok(filters.any("id", |id| self.id.starts_with(id.as_str()))
             && filters.any("type", |kind| self.kind == kind)
-            && filters.any("description", |text| self.description.contains(text.as_str()))
+            && filters.any("description", |text| {
+                self.description.contains(text.as_str())
+            })
             && filters.any("parents", |id| {
-                self.parent.as_ref().is_some_and(|parent| parent.starts_with(id.as_str()))
+                self.parent
+                    .as_ref()
+                    .is_some_and(|parent| parent.starts_with(id.as_str()))
             })
             && flag("shared", self.shared)?
             && flag("private", !self.shared)?
@@ -269,6 +285,9 @@ mod tests {
         };
         let steps = [step("a", "base"), step("b", "a"), step("c", "a")];
         let found = ancestors(BTreeSet::from([digest("b")]), &steps);
-        assert_eq!(found, BTreeSet::from([digest("b"), digest("a"), digest("base")]));
+        assert_eq!(
+            found,
+            BTreeSet::from([digest("b"), digest("a"), digest("base")])
+        );
     }
 }

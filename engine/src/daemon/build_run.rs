@@ -20,8 +20,8 @@ use crate::runtime::handshake::{ExitRecord, Output, Streams, Target};
 use crate::runtime::launch;
 use crate::runtime::request::{Access, Keeping, MountSource, Root, Writable};
 
-use super::build_fetch::GitSource;
 use super::build::{BuildOptions, Intermediate, PullPolicy};
+use super::build_fetch::GitSource;
 use super::container::{Container, ContainerRecord, Ended, Running, State};
 use super::init_layer::Place;
 use super::networks::Removal;

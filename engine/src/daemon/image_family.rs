@@ -35,9 +35,7 @@ impl Family {
                 continue;
             }
             family.children.extend(step.parent.clone());
-            family
-                .manifests
-                .insert(step.image.clone(), step.manifest);
+            family.manifests.insert(step.image.clone(), step.manifest);
             family.parents.insert(step.image, step.parent);
         }
         family
@@ -98,9 +96,9 @@ impl Daemon {
             let named = self.store.tags().all()?;
             let family = self.family()?;
             let manifest = family.manifests.get(parent);
-            let has_name = named.iter().any(|(name, known)| {
-                Some(known) == manifest && *name != parent.to_string()
-            });
+            let has_name = named
+                .iter()
+                .any(|(name, known)| Some(known) == manifest && *name != parent.to_string());
             let used = self
                 .all_containers()
                 .iter()

@@ -171,7 +171,8 @@ impl Daemon {
         self.block(|daemon| {
             let names = daemon.image_names();
             let containers = daemon.all_containers();
-            let mut images = daemon.list_images_now(&Filters::default(), IntermediateImages::Hidden)?;
+            let mut images =
+                daemon.list_images_now(&Filters::default(), IntermediateImages::Hidden)?;
             for image in &mut images {
                 let users = containers
                     .iter()

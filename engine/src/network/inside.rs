@@ -63,7 +63,9 @@ impl Namespace {
         // To enter even its own again takes a right that an ordinary user's engine has not over the host's.
         let own = std::fs::metadata("/proc/thread-self/ns/net").map(|m| (m.dev(), m.ino()));
         let this = self.fd.try_clone().map(std::fs::File::from);
-        let this = this.and_then(|file| file.metadata()).map(|m| (m.dev(), m.ino()));
+        let this = this
+            .and_then(|file| file.metadata())
+            .map(|m| (m.dev(), m.ino()));
         if let (Ok(own), Ok(this)) = (own, this)
             && own == this
         {

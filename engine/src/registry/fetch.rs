@@ -48,7 +48,9 @@ pub struct FetchedFile {
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// It is no address of the web.
-    #[error("Get {0:?}: unsupported protocol scheme or invalid address: expected http:// or https://")]
+    #[error(
+        "Get {0:?}: unsupported protocol scheme or invalid address: expected http:// or https://"
+    )]
     Address(String),
     /// A name or address where nothing may be fetched.
     #[error(
@@ -192,7 +194,9 @@ pub async fn fetch(
             && let Some(next) = answer.headers().get(LOCATION)
         {
             let bad = || FetchError::Address(address.to_owned());
-            let next = url.join(next.to_str().map_err(|_| bad())?).map_err(|_| bad())?;
+            let next = url
+                .join(next.to_str().map_err(|_| bad())?)
+                .map_err(|_| bad())?;
             if url.scheme() == "https" && next.scheme() != "https" {
                 return Err(FetchError::Transfer {
                     url: url.to_string(),
@@ -208,7 +212,12 @@ pub async fn fetch(
                 status: status.to_string(),
             });
         }
-        let told = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let told = |name| {
+            answer
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
         let fetched = FetchedFile {
             name: file_name(told(CONTENT_DISPOSITION), url.path()),
             modified: told(LAST_MODIFIED).and_then(http_date),
@@ -332,8 +341,14 @@ mod tests {
 
     #[test]
     fn names_of_files_stay_names() {
-        assert_eq!(file_name(Some("attachment; filename=\"a.txt\""), "/x"), "a.txt");
-        assert_eq!(file_name(Some("attachment; filename=\"../../a\""), "/x"), "");
+        assert_eq!(
+            file_name(Some("attachment; filename=\"a.txt\""), "/x"),
+            "a.txt"
+        );
+        assert_eq!(
+            file_name(Some("attachment; filename=\"../../a\""), "/x"),
+            ""
+        );
         assert_eq!(file_name(Some("inline"), "/dir/b.tar"), "b.tar");
     }
 

@@ -107,9 +107,7 @@ impl Settings {
         }
         self.insecure.iter().any(|known| match known {
             Insecure::Host(known) => known == host || known == name,
-            Insecure::Network(network) => {
-                address.is_some_and(|address| network.contains(address))
-            }
+            Insecure::Network(network) => address.is_some_and(|address| network.contains(address)),
         })
     }
 }

@@ -60,7 +60,11 @@ pub fn spawn(words: &[OsString]) -> Result<(Child, OwnIds), UserRootError> {
         .process_group(0)
         .spawn()
         .map_err(UserRootError::Execute)?;
-    let mapped = if is_root { Ok(OwnIds::Host) } else { map(&mut child) };
+    let mapped = if is_root {
+        Ok(OwnIds::Host)
+    } else {
+        map(&mut child)
+    };
     match mapped {
         Ok(ids) => Ok((child, ids)),
         Err(error) => {
@@ -152,7 +156,10 @@ pub fn run(words: Vec<OsString>) -> ExitCode {
         Err(error) => error.to_string(),
         Ok(()) => {
             let mut command = Command::new(SELF);
-            command.args(&words).stdin(Stdio::null()).stdout(Stdio::null());
+            command
+                .args(&words)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null());
             command.exec().to_string()
         }
     };
@@ -167,7 +174,10 @@ fn become_root() -> Result<(), SysError> {
         namespace::unshare(Namespaces::USER | Namespaces::MOUNT)?;
         let talk = |source| SysError::io("talk to the parent", source);
         let mut output = io::stdout();
-        output.write_all(b"u").and_then(|()| output.flush()).map_err(talk)?;
+        output
+            .write_all(b"u")
+            .and_then(|()| output.flush())
+            .map_err(talk)?;
         io::stdin().read_exact(&mut [0]).map_err(talk)?;
         // Where only the own group is mapped, this is forbidden and needless.
         let _ = process::set_groups(&[]);
@@ -192,7 +202,8 @@ mod tests {
         assert_eq!(name_of(passwd, 1000).as_deref(), Some("lea"));
         assert_eq!(name_of(passwd, 1001), None);
         let subuid = "bob:100000:65536\nlea:165536:65536\n1001:300000:10\nnone:1:0\n";
-        let found = |uid, name| further(subuid, uid, name).map(|range| (range.outside, range.count));
+        let found =
+            |uid, name| further(subuid, uid, name).map(|range| (range.outside, range.count));
         assert_eq!(found(1000, Some("lea")), Some((165_536, 65_536)));
         assert_eq!(found(1001, None), Some((300_000, 10)));
         assert_eq!(found(1002, Some("none")), None);

@@ -143,10 +143,12 @@ pub(crate) fn destinations(options: &[String]) -> Result<Vec<Destination>, CliEr
 
 /// What the daemon exports itself: `min:NAME` and `max:NAME`.
 pub(crate) fn remote(destinations: &[Destination]) -> Vec<&str> {
-    let names = destinations.iter().filter_map(|destination| match destination {
-        Destination::Registry(name) => Some(name.as_str()),
-        _ => None,
-    });
+    let names = destinations
+        .iter()
+        .filter_map(|destination| match destination {
+            Destination::Registry(name) => Some(name.as_str()),
+            _ => None,
+        });
     names.collect()
 }
 
@@ -207,7 +209,11 @@ mod tests {
             read("type=local,dest=d").unwrap(),
             Destination::Local(Scope::Result, "d".into())
         );
-        for bad in ["type=gha", "type=local", "type=registry,ref=x,compression=zstd"] {
+        for bad in [
+            "type=gha",
+            "type=local",
+            "type=registry,ref=x,compression=zstd",
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

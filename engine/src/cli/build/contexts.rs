@@ -119,7 +119,10 @@ async fn load(session: &Session, layout: &str) -> Result<String, CliError> {
         Wanted::Tag(tag) => entry["annotations"]["org.opencontainers.image.ref.name"] == tag,
         Wanted::Digest(digest) => entry["digest"] == digest,
     });
-    let mut entry = fitting.next().cloned().ok_or_else(|| failed("no such image in it"))?;
+    let mut entry = fitting
+        .next()
+        .cloned()
+        .ok_or_else(|| failed("no such image in it"))?;
     // Without a name of its own the image is known by its id, and takes no name from another.
     if let Some(entry) = entry.as_object_mut() {
         entry.remove("annotations");

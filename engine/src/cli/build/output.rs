@@ -86,9 +86,11 @@ pub(crate) async fn write(
         Target::Image(dest) => {
             let query = match names {
                 [] => Query::new(&["images", id, "get"]),
-                names => names.iter().fold(Query::new(&["images", "get"]), |query, name| {
-                    query.with("names", &reference::with_tag(name))
-                }),
+                names => names
+                    .iter()
+                    .fold(Query::new(&["images", "get"]), |query, name| {
+                        query.with("names", &reference::with_tag(name))
+                    }),
             };
             fetch(session, &query, dest).await
         }

@@ -138,7 +138,10 @@ impl Daemon {
         // Without bridges there is nothing to rule, and another engine's rules are not ours to replace.
         let rules_nothing = {
             let networks = self.networks.lock();
-            networks.records.iter().all(|network| network.bridge().is_none())
+            networks
+                .records
+                .iter()
+                .all(|network| network.bridge().is_none())
         };
         if rules_nothing && self.config.network.no_bridge && !published.made {
             return Ok(());

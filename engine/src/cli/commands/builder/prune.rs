@@ -43,7 +43,10 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     }
     let keep = matches.text("keep-storage").and_then(size::parse);
     let answer = prune(session, matches.on("all"), keep, matches.all("filter")).await?;
-    report(&deleted("Deleted build cache objects:", &answer["CachesDeleted"]), &answer)?;
+    report(
+        &deleted("Deleted build cache objects:", &answer["CachesDeleted"]),
+        &answer,
+    )?;
     Ok(0)
 }
 
@@ -56,7 +59,10 @@ pub(crate) async fn prune(
 ) -> Result<Value, CliError> {
     let query = Query::new(&["build", "prune"])
         .with_switch("all", all)
-        .with_some("keep-storage", keep.map(|bytes| bytes.to_string()).as_deref());
+        .with_some(
+            "keep-storage",
+            keep.map(|bytes| bytes.to_string()).as_deref(),
+        );
     let query = filters::add(query, conditions)?;
     session.client.post(&query, Payload::Empty).await
 }
