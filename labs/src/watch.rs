@@ -9,7 +9,9 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use kernel::netlink::listener::Listeners;
 use kernel::poll::{self, Interest};
+use kernel::procfs::NamespaceKind;
 
 use crate::binding::Bindings;
 use crate::check::{Board, STABLE};
@@ -93,7 +95,7 @@ pub fn run(options: &Options, connection: BorrowedFd<'_>) -> Result<(), WatchErr
         board: Board::new(&plan, &opening.passed, opening.answers),
         bindings: Bindings::default(),
         engine: EngineView::new(&plan, options.engine.clone()),
-        ports: PortsView::default(),
+        ports: PortsView::of(&machine),
         plan,
         machine,
     };
@@ -105,7 +107,7 @@ pub fn run(options: &Options, connection: BorrowedFd<'_>) -> Result<(), WatchErr
         for report in watch.round()? {
             listener.say(&report)?;
         }
-        if let Some(report) = watch.ports.look(&watch.machine) {
+        if let Some(report) = watch.ports.look() {
             listener.say(&report)?;
         }
         watch.wait(&mut listener)?;
@@ -188,21 +190,35 @@ impl Watch {
 }
 
 /// The ports that were reported last.
-#[derive(Default)]
 struct PortsView {
+    /// None where the kernel does not tell listeners: then nothing is said of ports.
+    listeners: Option<Listeners>,
     said: Option<Vec<u16>>,
     at: Option<Instant>,
 }
 
 impl PortsView {
+    fn of(machine: &Machine) -> Self {
+        let network = machine.init().open_namespace(NamespaceKind::Net);
+        let listeners = network.and_then(|network| Listeners::of(network.as_fd()));
+        if let Err(error) = &listeners {
+            eprintln!("watcher: ports are not known: {error}");
+        }
+        Self {
+            listeners: listeners.ok(),
+            said: None,
+            at: None,
+        }
+    }
+
     /// Looks again when the last look is old; something to say when there is a change.
-    fn look(&mut self, machine: &Machine) -> Option<Report> {
+    fn look(&mut self) -> Option<Report> {
         if self.at.is_some_and(|at| at.elapsed() < PORTS_AGE) {
             return None;
         }
         self.at = Some(Instant::now());
         // What cannot be read stays as it was said: a machine that ends is told otherwise.
-        let ports = network::ports(machine).ok()?;
+        let ports = network::ports(self.listeners.as_ref()?).ok()?;
         if self.said.as_ref() == Some(&ports) {
             return None;
         }

@@ -68,6 +68,14 @@ pub fn sysv_objects(ns: BorrowedFd<'_>, table: SysvTable) -> Result<Vec<SysvObje
     Ok(objects(&text, table))
 }
 
+/// Does something in the network namespace `ns`, such as making a socket that stays in it.
+pub(crate) fn network<T: Send>(
+    ns: BorrowedFd<'_>,
+    work: impl FnOnce() -> Result<T, SysError> + Send,
+) -> Result<T, SysError> {
+    inside(ns, CloneFlags::CLONE_NEWNET, work)
+}
+
 fn objects(text: &str, table: SysvTable) -> Vec<SysvObject> {
     // key, identifier, permissions, then the size for shared memory; the first line is a title.
     let object = |line: &str| {

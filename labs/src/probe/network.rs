@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Machine, ProbeError};
+use kernel::error::SysError;
+use kernel::netlink::listener::Listeners;
 
 /// More ports are not named: learners choose how many there are.
 const MOST: usize = 32;
@@ -11,8 +12,8 @@ const MOST: usize = 32;
 /// TCP ports on which somebody listens at the machine's own loopback address, in ascending order.
 ///
 /// A port that the machine's engine publishes is among them: the engine holds it with a listener.
-pub(crate) fn ports(machine: &Machine) -> Result<Vec<u16>, ProbeError> {
-    Ok(reachable(machine.init().tcp_listeners()?))
+pub(crate) fn ports(listeners: &Listeners) -> Result<Vec<u16>, SysError> {
+    Ok(reachable(listeners.list()?))
 }
 
 fn reachable(listeners: Vec<SocketAddr>) -> Vec<u16> {

@@ -28,10 +28,12 @@ pub(crate) async fn port(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let exercise = seat.exercise(&app)?;
-    // A session that this very request opens has asked for nothing yet, nor has another site.
+    // A session that this very request opens has asked for nothing yet, nor has another site;
+    // an address typed or kept by a person has.
     let session = Token::read(&headers).ok_or(Failure::NoSession)?;
     let site = headers.get("sec-fetch-site");
-    if port == 0 || site.is_some_and(|site| site != "same-origin") {
+    let ours = |site: &axum::http::HeaderValue| site == "same-origin" || site == "none";
+    if port == 0 || site.is_some_and(|site| !ours(site)) {
         return Err(Failure::NoSession);
     }
     let address = Address {

@@ -50,6 +50,7 @@ export class Published {
       target: "_blank",
       rel: "noopener noreferrer",
       "data-port": String(port),
+      title: say("published.tab"),
     };
     const words = this.#host
       ? say("published.open-on", { port, host: this.#host })

@@ -1,10 +1,11 @@
-//! Links, addresses, routes and packet rules of this thread's network namespace; see netlink(7).
+//! Links, addresses, routes, packet rules and listeners of this thread's network namespace; see netlink(7).
 //!
 //! Every call blocks, opens its own socket and waits for the kernel's acknowledgement. To work in
 //! another namespace a thread enters it first, and ends afterwards.
 
 pub mod address;
 pub mod link;
+pub mod listener;
 pub mod neighbour;
 pub mod nftables;
 pub mod route;

@@ -12,7 +12,6 @@ pub mod own;
 pub mod process;
 pub mod stat;
 pub mod status;
-mod tcp;
 
 pub use mountinfo::MountInfo;
 pub use namespace::NamespaceKind;

@@ -3,14 +3,13 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read};
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::PathBuf;
 
 use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
 
-use super::{MountInfo, NamespaceKind, Stat, Status, mountinfo, namespace, stat, status, tcp};
+use super::{MountInfo, NamespaceKind, Stat, Status, mountinfo, namespace, stat, status};
 use crate::error::SysError;
 
 /// No file of a process is larger, except a `mountinfo` made to be.
@@ -75,18 +74,6 @@ impl Process {
     pub fn mountinfo(&self) -> Result<Vec<MountInfo>, SysError> {
         let text = self.read("mountinfo")?;
         mountinfo::parse(&text).ok_or_else(|| self.malformed("mountinfo"))
-    }
-
-    /// `net/tcp` and `net/tcp6`: where somebody listens in its network namespace.
-    pub fn tcp_listeners(&self) -> Result<Vec<SocketAddr>, SysError> {
-        let mut found = tcp::listeners(&self.read("net/tcp")?);
-        match self.read("net/tcp6") {
-            Ok(text) => found.extend(tcp::listeners(&text)),
-            // A kernel without IPv6.
-            Err(e) if e.source.kind() == ErrorKind::NotFound && !self.ended()? => {}
-            Err(e) => return Err(e),
-        }
-        Ok(found)
     }
 
     /// The inode of one of its namespaces; `None` when this kernel has no such kind.
