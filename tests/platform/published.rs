@@ -327,16 +327,25 @@ fn echo(platform: &Platform, learner: &str) {
         let cookie = origin.cookie.trim_start_matches("Cookie: ");
         headers.insert("cookie", cookie.parse().expect("a cookie"));
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, platform.port()));
-        tungstenite::client(request, stream.expect("it listens")).map_err(Box::new)
+        let opened = tungstenite::client(request, stream.expect("it listens"));
+        opened.ok().map(|(socket, _)| socket)
     };
-    let (mut socket, _) = open(&format!("http://{}", origin.host)).expect("a websocket");
+    let mut socket = open(&format!("http://{}", origin.host)).expect("a websocket");
     for text in ["bonjour", "encore"] {
         socket.send(Message::text(text)).expect("sent");
         assert_eq!(socket.read().expect("an echo"), Message::text(text));
     }
     drop(socket);
+    // One machine takes no more than its share of connections, and has it back afterwards.
+    let own = format!("http://{}", origin.host);
+    let many: Vec<_> = (0..64).map_while(|_| open(&own)).collect();
+    assert!(many.len() > 60, "{} sockets", many.len());
+    assert!(open(&own).is_none(), "more than its share");
+    assert_eq!(origin.get("/entetes", &[]).status, 503);
+    drop(many);
+    origin.get_until("/entetes", 200);
     let foreign = format!("http://127.0.0.1:{}", platform.port());
-    assert!(open(&foreign).is_err(), "the platform's page opened it");
+    assert!(open(&foreign).is_none(), "the platform's page opened it");
 }
 
 /// Only the port that is named, only at the machine's loopback: never the host's.

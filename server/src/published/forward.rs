@@ -1,5 +1,6 @@
 //! One request over one connection to a learner's program: streamed both ways, nothing held.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -23,11 +24,12 @@ const LONGEST_HEAD: usize = 64 * 1024;
 
 /// Sends `request` to the program behind `stream` and gives its answer back; `held` is kept until
 /// the connection has ended.
-pub(super) async fn forward<T: Send + 'static>(
+pub(super) async fn forward<T: Send + Sync + 'static>(
     stream: TcpStream,
     mut request: Request,
     held: T,
 ) -> Result<Response, Refusal> {
+    let held = Arc::new(held);
     let websocket = headers::wants_websocket(request.headers());
     let browser = websocket.then(|| hyper::upgrade::on(&mut request));
     let (mut sender, connection) = http1::Builder::new()
@@ -35,6 +37,8 @@ pub(super) async fn forward<T: Send + 'static>(
         .handshake(TokioIo::new(stream))
         .await
         .map_err(Refusal::Http)?;
+    // A connection that is upgraded ends for its own task, and goes on in the tunnel.
+    let for_tunnel = Arc::clone(&held);
     tokio::spawn(async move {
         // What it says is said to who waits for the answer.
         if let Err(error) = connection.with_upgrades().await {
@@ -55,7 +59,10 @@ pub(super) async fn forward<T: Send + 'static>(
     match browser {
         Some(browser) if switched && upgrades => {
             headers::say_websocket(response.headers_mut());
-            tokio::spawn(tunnel(browser, program));
+            tokio::spawn(async move {
+                tunnel(browser, program).await;
+                drop(for_tunnel);
+            });
             Ok(response)
         }
         // Nobody asked for it, or something else was asked for.
