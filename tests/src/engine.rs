@@ -27,6 +27,7 @@ pub struct Engine {
     scratch: Scratch,
     catalogue: Option<PathBuf>,
     network: Network,
+    flags: Vec<String>,
 }
 
 /// Where an engine makes its bridges and rules.
@@ -41,27 +42,34 @@ enum Network {
 impl Engine {
     /// Starts one with nothing in it but what `catalogue` offers to pull.
     pub fn start(catalogue: &Path) -> Result<Self> {
-        Self::start_on(Some(catalogue.to_path_buf()), Network::Own)
+        Self::start_on(Some(catalogue.to_path_buf()), Network::Own, &[])
     }
 
     /// The same in the network namespace of the calling thread, so that what a crash leaves there is seen.
     pub fn start_here(catalogue: &Path) -> Result<Self> {
-        Self::start_on(Some(catalogue.to_path_buf()), Network::Callers)
+        Self::start_here_with(catalogue, &[])
+    }
+
+    /// The same with more flags.
+    pub fn start_here_with(catalogue: &Path, flags: &[&str]) -> Result<Self> {
+        Self::start_on(Some(catalogue.to_path_buf()), Network::Callers, flags)
     }
 
     /// Starts one with nothing in it at all.
     pub fn start_empty() -> Result<Self> {
-        Self::start_on(None, Network::Own)
+        Self::start_on(None, Network::Own, &[])
     }
 
-    fn start_on(catalogue: Option<PathBuf>, network: Network) -> Result<Self> {
+    fn start_on(catalogue: Option<PathBuf>, network: Network, flags: &[&str]) -> Result<Self> {
         let scratch = Scratch::create("engine")?;
-        let process = spawn(&scratch, catalogue.as_deref(), network)?;
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let process = spawn(&scratch, catalogue.as_deref(), network, &flags)?;
         let mut engine = Self {
             process,
             scratch,
             catalogue,
             network,
+            flags,
         };
         engine.wait_until_it_listens()?;
         Ok(engine)
@@ -69,9 +77,21 @@ impl Engine {
 
     /// Kills it as a crash would and starts it again on the same data.
     pub fn crash_and_restart(&mut self) -> Result<()> {
+        self.crash()?;
+        self.restart()
+    }
+
+    /// Kills it as a crash would. Its containers go on.
+    pub fn crash(&mut self) -> Result<()> {
         self.process.kill()?;
         self.process.wait()?;
-        self.process = spawn(&self.scratch, self.catalogue.as_deref(), self.network)?;
+        Ok(())
+    }
+
+    /// Starts it again on the same data.
+    pub fn restart(&mut self) -> Result<()> {
+        let catalogue = self.catalogue.as_deref();
+        self.process = spawn(&self.scratch, catalogue, self.network, &self.flags)?;
         self.wait_until_it_listens()
     }
 
@@ -153,7 +173,12 @@ impl Engine {
     }
 }
 
-fn spawn(scratch: &Scratch, catalogue: Option<&Path>, network: Network) -> Result<Child> {
+fn spawn(
+    scratch: &Scratch,
+    catalogue: Option<&Path>,
+    network: Network,
+    flags: &[String],
+) -> Result<Child> {
     let log = File::options()
         .create(true)
         .append(true)
@@ -167,7 +192,7 @@ fn spawn(scratch: &Scratch, catalogue: Option<&Path>, network: Network) -> Resul
         }
         Network::Callers => Command::new(executable::path()?),
     };
-    command.arg("engine");
+    command.arg("engine").args(flags);
     command.arg("--data-root").arg(scratch.join("data"));
     command.arg("--exec-root").arg(scratch.join("exec"));
     if let Some(catalogue) = catalogue {

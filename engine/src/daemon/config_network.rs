@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::network::subnet::Subnet;
 
 use super::config::ConfigError;
+use super::config_cluster::{self, ClusterArgs, ClusterConfig, ClusterFile};
 
 /// Flags of `quai engine` about networks.
 #[derive(Clone, Debug, Default, Args)]
@@ -54,6 +55,8 @@ pub(super) struct NetworkArgs {
     /// Address that host-gateway stands for
     #[arg(long)]
     host_gateway_ip: Vec<String>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 }
 
 /// Keys of `daemon.json` about networks.
@@ -74,6 +77,8 @@ pub(super) struct NetworkFile {
     pub(super) dns_search: Vec<String>,
     pub(super) default_address_pools: Vec<AddressPool>,
     pub(super) host_gateway_ip: Option<String>,
+    #[serde(flatten)]
+    pub(super) cluster: ClusterFile,
 }
 
 /// A pool of subnets.
@@ -85,7 +90,7 @@ pub(super) struct AddressPool {
 }
 
 /// The keys, so that the others can be refused.
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 17] = [
     "bip",
     "bridge",
     "fixed-cidr",
@@ -100,6 +105,9 @@ pub(super) const KEYS: [&str; 14] = [
     "dns-search",
     "default-address-pools",
     "host-gateway-ip",
+    config_cluster::KEYS[0],
+    config_cluster::KEYS[1],
+    config_cluster::KEYS[2],
 ];
 
 /// What is configured about networks.
@@ -133,6 +141,8 @@ pub struct NetworkConfig {
     pub dns_search: Vec<String>,
     /// Addresses that `host-gateway` stands for.
     pub host_gateway: Vec<IpAddr>,
+    /// The store that several engines share.
+    pub cluster: Option<ClusterConfig>,
 }
 
 impl NetworkConfig {
@@ -179,6 +189,7 @@ impl NetworkConfig {
             host_gateway: gateways
                 .map(|text| address("host-gateway-ip", &text))
                 .collect::<Result<_, _>>()?,
+            cluster: ClusterConfig::resolve(args.cluster, file.cluster)?,
         })
     }
 }

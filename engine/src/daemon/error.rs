@@ -1,5 +1,6 @@
 //! Why the daemon did not do what it was asked. `api/error.rs` turns the kind into an HTTP status.
 
+use crate::cluster::ClusterError;
 use crate::image::{AddError, ArchiveError, BadReference, ImageError};
 use crate::network::NetworkError;
 use crate::network::ipam::IpamError;
@@ -80,6 +81,9 @@ pub enum DaemonError {
     /// No address is left, or it is taken.
     #[error(transparent)]
     Ipam(#[from] IpamError),
+    /// What engines share cannot be reached, or refused.
+    #[error("{0}")]
+    Cluster(String),
     /// An archive of images cannot be written or read.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -184,6 +188,12 @@ impl DaemonError {
             Self::Shim(ShimError::Refused(refusal)) => refusal_kind(refusal),
             _ => ErrorKind::Failed,
         }
+    }
+}
+
+impl From<ClusterError> for DaemonError {
+    fn from(error: ClusterError) -> Self {
+        Self::Cluster(error.to_string())
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod config;
 mod config_access;
+mod config_cluster;
 mod config_defaults;
 mod config_life;
 mod config_network;
@@ -79,6 +80,7 @@ pub use build_report::{BuildReport, ReportStyle};
 pub use commit::CommitOptions;
 pub use config::{Config, ConfigError, EngineArgs};
 pub use config_access::{AccessConfig, TlsFiles};
+pub use config_cluster::{Advertise, ClusterConfig};
 pub use config_defaults::DefaultsConfig;
 pub use config_life::LifeConfig;
 pub use config_network::NetworkConfig;
@@ -179,7 +181,9 @@ impl Daemon {
             root_of(&stage),
         )
         .map_err(|error| DaemonError::Invalid(error.to_string()))?;
-        let networks = networks::Networks::open(&root.join("networks.json"), || {
+        let cluster = config.network.cluster.clone();
+        let cluster = cluster.map(|shared| networks::Cluster::new(shared, &id, &stage));
+        let networks = networks::Networks::open(&root.join("networks.json"), cluster, || {
             let routes = crate::network::routes::known(&stage, &["docker0".into()])?;
             networks::first_networks(&config.network, &id, &routes)
         })?;

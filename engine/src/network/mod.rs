@@ -19,10 +19,12 @@ pub mod ipam;
 pub mod routes;
 
 pub mod bridge;
+pub mod encryption;
 pub mod endpoint;
 pub mod ipvlan;
 pub mod macvlan;
 pub mod none;
+pub mod overlay;
 pub mod parent;
 
 pub mod ports;

@@ -33,6 +33,7 @@ pub use endpoint::{DEFAULT_REGISTRY, Endpoint, INDEX_SERVER};
 pub use error::RegistryError;
 pub use fetch::{FetchError, FetchPolicy, FetchedFile, fetch};
 pub use manifest::{DOCUMENT_LIMIT, FetchedManifest};
+pub(crate) use resolver::Resolver;
 pub use search::{SearchHit, search};
 pub use settings::{BadNetwork, BadSetting, Network, Settings};
 pub(crate) use tls::AnyCertificate;

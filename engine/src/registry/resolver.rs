@@ -13,7 +13,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// Looks names up as the files below a root say.
 #[derive(Clone, Debug)]
-pub(super) struct Resolver {
+pub(crate) struct Resolver {
     root: PathBuf,
     /// The registry itself may be anywhere; what it sends us to may not be this machine.
     trusted: String,
@@ -21,7 +21,7 @@ pub(super) struct Resolver {
 
 /// A name without an address.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LookupError {
+pub(crate) enum LookupError {
     #[error("dial tcp: lookup {name}: {source}")]
     Server {
         name: String,
@@ -34,7 +34,7 @@ pub(super) enum LookupError {
 }
 
 impl Resolver {
-    pub(super) fn new(root: &Path, trusted: &str) -> Self {
+    pub(crate) fn new(root: &Path, trusted: &str) -> Self {
         Self {
             root: root.to_owned(),
             trusted: trusted.to_owned(),

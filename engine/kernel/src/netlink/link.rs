@@ -1,6 +1,8 @@
 //! Network interfaces: bridges, veth pairs, macvlan, ipvlan, VLAN and VXLAN, up and down.
 
 use std::ffi::CString;
+use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
@@ -53,6 +55,41 @@ pub fn set_mac(name: &str, mac: [u8; 6]) -> Result<(), SysError> {
     message.header.index = expect(name)?;
     message.attributes = vec![LinkAttribute::Address(mac.to_vec())];
     request("RTM_SETLINK address", SetLink(message), 0).map_err(|e| e.on(name))
+}
+
+/// The size of the largest packet, bytes.
+pub fn mtu(name: &str) -> Result<u32, SysError> {
+    let found = described(name)?.into_iter().find_map(|a| match a {
+        LinkAttribute::Mtu(mtu) => Some(mtu),
+        _ => None,
+    });
+    found.ok_or_else(|| SysError::io("RTM_GETLINK", ErrorKind::NotFound.into()).on(name))
+}
+
+/// Where a VXLAN interface sends from; `None` for any other kind.
+pub fn vxlan_local(name: &str) -> Result<Option<IpAddr>, SysError> {
+    let found = described(name)?.into_iter().find_map(|a| match a {
+        LinkAttribute::LinkInfo(info) => info.into_iter().find_map(|part| match part {
+            LinkInfo::Data(InfoData::Vxlan(data)) => data.into_iter().find_map(|part| match part {
+                InfoVxlan::Local(local) => Some(IpAddr::from(local)),
+                InfoVxlan::Local6(local) => Some(IpAddr::from(local)),
+                _ => None,
+            }),
+            _ => None,
+        }),
+        _ => None,
+    });
+    Ok(found)
+}
+
+fn described(name: &str) -> Result<Vec<LinkAttribute>, SysError> {
+    let index = expect(name)?;
+    let answers = super::dump("RTM_GETLINK", GetLink(LinkMessage::default()))?;
+    let found = answers.into_iter().find_map(|answer| match answer {
+        NewLink(message) if message.header.index == index => Some(message.attributes),
+        _ => None,
+    });
+    found.ok_or_else(|| SysError::io("RTM_GETLINK", ErrorKind::NotFound.into()).on(name))
 }
 
 /// Names of the interfaces here.
@@ -266,7 +303,7 @@ pub struct Vxlan {
     /// The network's number, 24 bits.
     pub id: u32,
     /// This host's address, where the others send to.
-    pub local: std::net::Ipv4Addr,
+    pub local: IpAddr,
     /// UDP port; 4789 is the standard one.
     pub port: u16,
 }
@@ -282,7 +319,10 @@ pub fn add_vxlan(name: &str, vxlan: Vxlan, bridge: &str, mtu: Option<u32>) -> Re
             LinkInfo::Kind(InfoKind::Vxlan),
             LinkInfo::Data(InfoData::Vxlan(vec![
                 InfoVxlan::Id(vxlan.id),
-                InfoVxlan::Local(vxlan.local),
+                match vxlan.local {
+                    IpAddr::V4(local) => InfoVxlan::Local(local),
+                    IpAddr::V6(local) => InfoVxlan::Local6(local),
+                },
                 InfoVxlan::Port(vxlan.port),
                 InfoVxlan::Learning(false),
                 InfoVxlan::Proxy(true),

@@ -9,6 +9,7 @@ pub mod listener;
 pub mod neighbour;
 pub mod nftables;
 pub mod route;
+pub mod xfrm;
 
 use std::os::fd::AsRawFd;
 

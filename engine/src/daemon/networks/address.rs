@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::api::types::EndpointSettings;
+use crate::api::types::{EndpointIpam, EndpointSettings};
 use crate::network::bridge::Reach;
 use crate::network::endpoint::mac_of;
 use crate::network::ipam::IpamError;
@@ -16,23 +16,44 @@ use super::record::{Inner, NetworkRecord};
 impl Daemon {
     /// Takes an address in every network of a container that is about to start, and its ports.
     pub(crate) fn allocate(&self, record: &mut ContainerRecord) -> Result<(), DaemonError> {
-        {
-            let mut inner = self.networks.lock();
-            let networks: Vec<String> = record.endpoints.keys().cloned().collect();
-            for name in networks {
-                if let Err(error) = take(&mut inner, &name, record) {
-                    // What was taken before goes back: the container does not start.
-                    give_back(&mut inner, record, None);
-                    return Err(error);
-                }
+        let networks: Vec<String> = record.endpoints.keys().cloned().collect();
+        for name in networks {
+            if let Err(error) = self.take(&name, record) {
+                // What was taken before goes back: the container does not start.
+                self.give_back(record, None);
+                return Err(error);
             }
         }
         self.choose_ports(record)
-            .inspect_err(|_| give_back(&mut self.networks.lock(), record, None))
+            .inspect_err(|_| self.give_back(record, None))
+    }
+
+    /// Takes the addresses of a container in one of its networks; on a failure none is taken.
+    pub(super) fn take(&self, name: &str, record: &mut ContainerRecord) -> Result<(), DaemonError> {
+        let network = begin(&self.networks.lock(), name, record)?;
+        if !network.has_endpoints() {
+            return Ok(());
+        }
+        let settings = &record.endpoints[name];
+        let taken = if network.is_shared() {
+            self.claim(&network, record)?
+        } else {
+            let asked = settings.ipam_config.clone().unwrap_or_default();
+            from_pools(&mut self.networks.lock(), &network, &asked)?
+        };
+        finish(&network, record, &taken);
+        Ok(())
+    }
+
+    /// Forgets what a run was given, in one network or in all; what was asked for stays.
+    pub(super) fn give_back(&self, record: &mut ContainerRecord, only: Option<&str>) {
+        self.unclaim(record, only);
+        give_back(&mut self.networks.lock(), record, only);
     }
 
     /// Gives the addresses of a container back.
     pub(crate) fn release(&self, container: &Arc<Container>) {
+        self.unclaim(&container.record(), None);
         let mut networks = self.networks.lock();
         give_back(&mut networks, &mut container.lock().record, None);
     }
@@ -62,23 +83,27 @@ impl Daemon {
     }
 }
 
-/// Takes the addresses of a container in one of its networks; on a failure none is taken.
-pub(super) fn take(
-    inner: &mut Inner,
+/// A place that is about to be given: its identity and names.
+fn begin(
+    inner: &Inner,
     name: &str,
     record: &mut ContainerRecord,
-) -> Result<(), DaemonError> {
+) -> Result<NetworkRecord, DaemonError> {
     let network = inner.find(name)?.clone();
     let known_as = dns_names(&network, record);
-    let attachment = record.attachments.entry(name.to_owned()).or_default();
+    record.attachments.entry(name.to_owned()).or_default();
     let settings = record.endpoints.get_mut(name).expect("one of its own");
     settings.network_id.clone_from(&network.id);
     settings.endpoint_id = names::random_id();
     settings.dns_names = known_as;
-    if !network.has_endpoints() {
-        return Ok(());
-    }
-    let asked = settings.ipam_config.clone().unwrap_or_default();
+    Ok(network)
+}
+
+fn from_pools(
+    inner: &mut Inner,
+    network: &NetworkRecord,
+    asked: &EndpointIpam,
+) -> Result<Vec<(IpAddr, Subnet)>, DaemonError> {
     let pools = inner.pools.get_mut(&network.id).expect("it has pools");
     let mut taken: Vec<(IpAddr, Subnet)> = Vec::new();
     for pool in pools.iter_mut() {
@@ -99,8 +124,18 @@ pub(super) fn take(
             }
         }
     }
-    fill(settings, &network, &taken);
-    let mac = match attachment.asked_mac.as_str() {
+    Ok(taken)
+}
+
+/// The addresses that were taken, and what follows from them.
+fn finish(network: &NetworkRecord, record: &mut ContainerRecord, taken: &[(IpAddr, Subnet)]) {
+    let attachment = record.attachments.entry(network.name.clone()).or_default();
+    let settings = record
+        .endpoints
+        .get_mut(&network.name)
+        .expect("one of its own");
+    fill(settings, network, taken);
+    settings.mac_address = match attachment.asked_mac.as_str() {
         "" => taken
             .iter()
             .map(|(address, _)| mac_of(*address))
@@ -109,8 +144,6 @@ pub(super) fn take(
             .unwrap_or_default(),
         asked => asked.to_lowercase(),
     };
-    settings.mac_address = mac;
-    Ok(())
 }
 
 fn refused(error: IpamError) -> DaemonError {
@@ -175,7 +208,7 @@ fn release(pools: &mut [crate::network::ipam::Pool], addresses: impl Iterator<It
 }
 
 /// Forgets what a run was given, in one network or in all; what was asked for stays.
-pub(super) fn give_back(inner: &mut Inner, record: &mut ContainerRecord, only: Option<&str>) {
+fn give_back(inner: &mut Inner, record: &mut ContainerRecord, only: Option<&str>) {
     for (name, settings) in &record.endpoints {
         if only.is_none_or(|only| only == name)
             && let Some(pools) = inner.pools.get_mut(&settings.network_id)

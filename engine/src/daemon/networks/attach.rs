@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::api::types::EndpointSettings;
 use crate::network::bridge::{self, Reach};
 use crate::network::endpoint::{Endpoint, WayOut, mac_of, parse_mac};
-use crate::network::{ipvlan, macvlan, none, parent};
+use crate::network::{ipvlan, macvlan, none, overlay, parent};
 
 use super::super::container::{Container, ContainerRecord};
 use super::super::{Daemon, DaemonError};
@@ -52,6 +52,11 @@ impl Daemon {
                 let network = network.bridge().expect("it is one");
                 bridge::attach(&self.stage, &network, engine_pid, endpoint)?
             }
+            Driver::Overlay(settings) => {
+                self.make_overlay(network)?;
+                let network = network.bridge().expect("it has one");
+                overlay::attach(&self.stage, settings, &network, engine_pid, endpoint)?
+            }
             Driver::Macvlan(settings) => {
                 macvlan::attach(&self.stage, settings, engine_pid, endpoint)?
             }
@@ -77,7 +82,7 @@ impl Daemon {
             .unwrap_or_default();
         let endpoint = endpoint(network, settings, interface);
         match &network.driver {
-            Driver::Bridge(_) => Ok(bridge::detach(&self.stage, &endpoint)?),
+            Driver::Bridge(_) | Driver::Overlay(_) => Ok(bridge::detach(&self.stage, &endpoint)?),
             Driver::Macvlan(_) | Driver::Ipvlan(_) => match record.state.process() {
                 Some(process) => Ok(macvlan::detach(process.engine_pid, &endpoint)?),
                 // It ended with the container.
@@ -112,10 +117,12 @@ impl Daemon {
     }
 
     /// After a restart of the daemon: bridges and rules are there, and live containers keep what they have.
-    pub(crate) fn recover_networks(&self) {
+    pub(crate) fn recover_networks(self: &Arc<Self>) {
         self.recover_addresses();
         let records = self.networks.lock().records.clone();
-        for network in records.iter().filter_map(NetworkRecord::bridge) {
+        // The bridge of an overlay comes with its first container.
+        let local = records.iter().filter(|record| !record.is_shared());
+        for network in local.filter_map(NetworkRecord::bridge) {
             if let Err(error) = bridge::create(&self.stage, &network) {
                 tracing::error!("{error}: containers of this network will not start");
             }
@@ -128,6 +135,7 @@ impl Daemon {
             }
         }
         self.recover_names();
+        self.recover_cluster();
         if let Err(error) = self.recover_ports() {
             tracing::error!("{error}");
         }
@@ -191,9 +199,6 @@ pub(super) fn endpoint(
 
 impl NetworkRecord {
     fn mtu(&self) -> Option<u32> {
-        match &self.driver {
-            Driver::Bridge(settings) => settings.mtu,
-            _ => None,
-        }
+        self.bridge().and_then(|bridge| bridge.settings.mtu)
     }
 }

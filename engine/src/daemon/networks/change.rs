@@ -11,6 +11,9 @@ use super::super::{Daemon, DaemonError, Filters};
 use super::record::{Driver, NetworkRecord};
 use super::request::{self, Surroundings};
 
+/// The driver whose networks are in the store that several engines share.
+pub(super) const OVERLAY: &str = "overlay";
+
 impl Daemon {
     /// Makes a network.
     pub async fn create_network(
@@ -18,6 +21,14 @@ impl Daemon {
         request: CreateNetwork,
     ) -> Result<NetworkCreated, DaemonError> {
         self.block(move |daemon| {
+            if request.driver == OVERLAY {
+                let record = daemon.share_network(&request)?;
+                daemon.tell_network(&record, "create", None);
+                return Ok(NetworkCreated {
+                    id: record.id,
+                    warning: String::new(),
+                });
+            }
             let record = daemon.record_network(request)?;
             if let Err(error) = daemon.make_network(&record) {
                 daemon.forget_network(&record.id)?;
@@ -33,7 +44,7 @@ impl Daemon {
     }
 
     fn record_network(&self, request: CreateNetwork) -> Result<NetworkRecord, DaemonError> {
-        let own = self.bridge_names();
+        let own = self.own_bridges();
         let routes = routes::known(&self.stage, &own)?;
         let interfaces = routes::interfaces(&self.stage)?;
         let mut inner = self.networks.lock();
@@ -55,7 +66,8 @@ impl Daemon {
         saved.map(|()| record)
     }
 
-    fn bridge_names(&self) -> Vec<String> {
+    /// Names of the bridges of all networks.
+    pub(super) fn own_bridges(&self) -> Vec<String> {
         let inner = self.networks.lock();
         let bridges = inner.records.iter().filter_map(NetworkRecord::bridge);
         bridges.map(|bridge| bridge.settings.interface).collect()
@@ -102,14 +114,16 @@ impl Daemon {
                 );
                 return Err(DaemonError::Forbidden(text));
             }
-            if let Some(bridge) = record.bridge() {
+            if let Driver::Overlay(settings) = &record.driver {
+                daemon.unshare_network(&record, settings)?;
+            } else if let Some(bridge) = record.bridge() {
                 bridge::remove(&daemon.stage, &bridge)?;
             }
             if let Some(parent) = record.parent() {
                 parent::remove(&daemon.stage, parent)?;
             }
             daemon.forget_network(&record.id)?;
-            if matches!(record.driver, Driver::Bridge(_)) {
+            if record.bridge().is_some() {
                 daemon.apply_rules()?;
             }
             daemon.tell_network(&record, "destroy", None);

@@ -7,9 +7,11 @@ use crate::api::types::CreateNetwork;
 use crate::network::bridge::{Between, BridgeSettings, Masquerade};
 use crate::network::ipvlan::{self, IpvlanSettings};
 use crate::network::macvlan::{self, MacvlanSettings};
+use crate::network::overlay::{OverlaySettings, Secrecy};
 use crate::network::parent::{Origin, Parent};
 
 use super::super::DaemonError;
+use super::change::OVERLAY;
 use super::record::Driver;
 use super::request::Surroundings;
 
@@ -23,10 +25,67 @@ pub(super) fn driver(
     let driver = match request.driver.as_str() {
         "macvlan" => Driver::Macvlan(macvlan_settings(options, around, id)?),
         "ipvlan" => Driver::Ipvlan(ipvlan_settings(options, around, id)?),
+        OVERLAY => Driver::Overlay(overlay_settings(options, around, id)?),
         _ => Driver::Bridge(bridge_settings(options, id)?),
     };
     check_driver(&driver, around, id)?;
     Ok(driver)
+}
+
+/// Numbers below are left to networks that are made by hand; Docker's first one.
+const FIRST_VNI: u32 = 256;
+
+fn overlay_settings(
+    options: &BTreeMap<String, String>,
+    around: &Surroundings<'_>,
+    id: &str,
+) -> Result<OverlaySettings, DaemonError> {
+    let taken = |vni: u32| {
+        around
+            .records
+            .iter()
+            .find(|record| matches!(&record.driver, Driver::Overlay(theirs) if theirs.vni == vni))
+    };
+    let first_free = || (FIRST_VNI..1 << 24).find(|vni| taken(*vni).is_none());
+    let full = || DaemonError::Forbidden("all VXLAN numbers are taken".into());
+    let mut settings = OverlaySettings::of(id, 0);
+    for (option, value) in options {
+        match option.as_str() {
+            "com.docker.network.driver.overlay.vxlanid_list" => {
+                settings.vni = vni(option, value)?;
+                if let Some(other) = taken(settings.vni) {
+                    return Err(DaemonError::Forbidden(format!(
+                        "the VXLAN number {} is that of network {}",
+                        settings.vni, other.name
+                    )));
+                }
+            }
+            "com.docker.network.driver.mtu" => settings.bridge.mtu = mtu(option, value)?,
+            // Docker takes the option without a value as a yes.
+            "encrypted" if value.is_empty() || truth(option, value)? => {
+                settings.secrecy = Secrecy::Encrypted;
+            }
+            "encrypted" => {}
+            other if other.starts_with("com.docker.network.") => {
+                return Err(DaemonError::Unsupported(format!("the option {other}")));
+            }
+            _ => {}
+        }
+    }
+    if settings.vni == 0 {
+        settings.vni = first_free().ok_or_else(full)?;
+    }
+    Ok(settings)
+}
+
+/// One VXLAN number: an overlay of ours has one for all its subnets.
+fn vni(option: &str, value: &str) -> Result<u32, DaemonError> {
+    match value.parse() {
+        Ok(vni @ 1..0x100_0000) => Ok(vni),
+        _ => Err(DaemonError::Invalid(format!(
+            "invalid {option} {value:?}: one number between 1 and 16777215"
+        ))),
+    }
 }
 
 fn macvlan_settings(
@@ -88,7 +147,7 @@ fn check_driver(driver: &Driver, around: &Surroundings<'_>, id: &str) -> Result<
         Driver::Bridge(settings) => settings,
         Driver::Macvlan(MacvlanSettings { parent, .. })
         | Driver::Ipvlan(IpvlanSettings { parent, .. }) => return check_parent(parent, around),
-        Driver::Host | Driver::Null => return Ok(()),
+        Driver::Overlay(_) | Driver::Host | Driver::Null => return Ok(()),
     };
     let name = &settings.interface;
     if name.len() > 15 || name.contains(['/', ' ']) || matches!(name.as_str(), "." | "..") {

@@ -7,7 +7,6 @@ use crate::network::endpoint;
 
 use super::super::container::{Container, ContainerRecord};
 use super::super::{Daemon, DaemonError};
-use super::address::{give_back, take};
 use super::attach;
 use super::record::{Driver, NetworkRecord};
 use super::wanted::{Attachment, check_settings, told};
@@ -53,7 +52,7 @@ impl Daemon {
         record.attachments.insert(network.name.clone(), attachment);
         record.endpoints.insert(network.name.clone(), settings);
         if let Some(process) = record.state.process().cloned() {
-            take(&mut self.networks.lock(), &network.name, &mut record)?;
+            self.take(&network.name, &mut record)?;
             let linked = self.link(
                 network,
                 &record.endpoints[&network.name],
@@ -65,7 +64,7 @@ impl Daemon {
                     attachment.or_default().interface = interface;
                 }
                 Err(error) => {
-                    give_back(&mut self.networks.lock(), &mut record, Some(&network.name));
+                    self.give_back(&mut record, Some(&network.name));
                     return Err(error);
                 }
             }
@@ -145,7 +144,7 @@ impl Daemon {
         let process = record.state.process().cloned();
         if process.is_some() {
             self.unlink(network, &record)?;
-            give_back(&mut self.networks.lock(), &mut record, Some(&network.name));
+            self.give_back(&mut record, Some(&network.name));
         }
         record.endpoints.remove(&network.name);
         record.attachments.remove(&network.name);

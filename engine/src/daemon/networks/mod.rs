@@ -24,7 +24,10 @@ mod wanted;
 mod names;
 mod resolver;
 
+mod overlay;
+
 pub(crate) use leftovers::Removal;
+pub(super) use overlay::Cluster;
 pub(crate) use record::Networks;
 pub(crate) use settings::first_networks;
 pub(crate) use wanted::Attachment;

@@ -71,6 +71,7 @@ impl Daemon {
             let network = self.networks.lock().find(name).cloned();
             let Ok(network) = network else { continue };
             if let Some(known_as) = dns_names(&network, record) {
+                self.rename_claim(&settings.endpoint_id, &record.name, &known_as);
                 let host = Host {
                     names: known_as,
                     addresses: addresses(settings).collect(),

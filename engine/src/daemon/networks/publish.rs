@@ -16,7 +16,7 @@ use crate::network::rules::{self, Change, LiveRule, Planned};
 use super::super::container::{Container, ContainerRecord};
 use super::super::{Daemon, DaemonError};
 use super::address::addresses;
-use super::record::{Driver, NetworkRecord};
+use super::record::NetworkRecord;
 
 /// The published ports of all running containers.
 #[derive(Debug, Default)]
@@ -212,9 +212,10 @@ impl Daemon {
             let Ok(network) = self.networks.lock().find(&name).cloned() else {
                 continue;
             };
-            if let Driver::Bridge(settings) = &network.driver
+            if let Some(bridge) = network.bridge()
                 && network.reach == Reach::Outside
             {
+                let settings = &bridge.settings;
                 let own = addresses(&record.endpoints[&name]);
                 let host = settings.host_address.or(self.config.network.host_address);
                 let found: Vec<_> = own.map(|address| (address, host)).collect();

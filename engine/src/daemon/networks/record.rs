@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,10 +13,12 @@ use crate::network::bridge::{BridgeNetwork, BridgeSettings, Reach};
 use crate::network::ipam::{Addressing, Pool};
 use crate::network::ipvlan::IpvlanSettings;
 use crate::network::macvlan::MacvlanSettings;
+use crate::network::overlay::OverlaySettings;
 use crate::network::parent::Parent;
 use crate::store::write_atomically;
 
 use super::super::{DaemonError, names};
+use super::overlay::Cluster;
 use super::publish::Published;
 use super::resolver::{Names, Resolvers};
 
@@ -30,6 +32,8 @@ pub(crate) struct Networks {
     /// What all resolvers answer from.
     pub(super) names: Names,
     resolvers: Mutex<Resolvers>,
+    /// The other engines, if there is a store that they share.
+    pub(super) cluster: Option<Arc<Cluster>>,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +72,8 @@ pub(super) enum Driver {
     Macvlan(MacvlanSettings),
     /// Containers that share the MAC address of an interface of the host.
     Ipvlan(IpvlanSettings),
+    /// A bridge on each of several hosts, with VXLAN between them.
+    Overlay(OverlaySettings),
     /// The machine's own network.
     Host,
     /// Only a loopback.
@@ -80,6 +86,7 @@ impl Driver {
             Self::Bridge(_) => "bridge",
             Self::Macvlan(_) => "macvlan",
             Self::Ipvlan(_) => "ipvlan",
+            Self::Overlay(_) => "overlay",
             Self::Host => "host",
             Self::Null => "null",
         }
@@ -87,16 +94,23 @@ impl Driver {
 }
 
 impl NetworkRecord {
-    /// The bridge, when it is one.
+    /// The bridge of this host, for drivers that have one.
     pub(super) fn bridge(&self) -> Option<BridgeNetwork> {
-        match &self.driver {
-            Driver::Bridge(settings) => Some(BridgeNetwork {
-                settings: settings.clone(),
-                reach: self.reach,
-                addressing: self.addressing.clone(),
-            }),
-            _ => None,
-        }
+        let settings = match &self.driver {
+            Driver::Bridge(settings) => settings,
+            Driver::Overlay(settings) => &settings.bridge,
+            _ => return None,
+        };
+        Some(BridgeNetwork {
+            settings: settings.clone(),
+            reach: self.reach,
+            addressing: self.addressing.clone(),
+        })
+    }
+
+    /// Whether several engines have it.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self.driver, Driver::Overlay(_))
     }
 
     /// The interface of the host that it stands on, for drivers that need one.
@@ -132,6 +146,7 @@ impl Networks {
     /// Reads the file; in a new engine makes the networks that every engine has.
     pub(crate) fn open(
         path: &Path,
+        cluster: Option<Cluster>,
         predefined: impl FnOnce() -> Result<Vec<NetworkRecord>, DaemonError>,
     ) -> Result<Self, DaemonError> {
         let records = match std::fs::read(path) {
@@ -151,6 +166,7 @@ impl Networks {
             published: Mutex::default(),
             names: Names::default(),
             resolvers: Mutex::default(),
+            cluster: cluster.map(Arc::new),
         };
         {
             let mut inner = networks.lock();

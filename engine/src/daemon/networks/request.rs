@@ -11,9 +11,10 @@ use crate::network::subnet::Subnet;
 
 use super::super::NetworkConfig;
 use super::super::{DaemonError, names};
+use super::change::OVERLAY;
 use super::drivers;
 use super::record::{Driver, NetworkRecord};
-use super::settings::{Family, free_subnet};
+use super::settings::{Family, free_shared_subnet, free_subnet};
 
 /// What a new network must not collide with.
 pub(super) struct Surroundings<'a> {
@@ -43,6 +44,7 @@ pub(super) fn record(
         &ipam,
         request.enable_ipv6 == Some(true),
         Many::of(&driver),
+        Pools::of(&driver),
         around,
     )?;
     for family in &addressing {
@@ -88,14 +90,10 @@ fn check(request: &CreateNetwork, around: &Surroundings<'_>) -> Result<(), Daemo
         return Err(DaemonError::Conflict(text));
     }
     match request.driver.as_str() {
-        "" | "bridge" | "default" | "macvlan" | "ipvlan" => {}
+        "" | "bridge" | "default" | "macvlan" | "ipvlan" | OVERLAY => {}
         driver @ ("host" | "null") => {
             let text = format!("only one instance of \"{driver}\" network is allowed");
             return Err(DaemonError::Forbidden(text));
-        }
-        "overlay" => {
-            let text = "the driver overlay (it needs a store that several engines share)";
-            return Err(DaemonError::Unsupported(text.into()));
         }
         driver => {
             let text = format!("plugin \"{driver}\" not found");
@@ -137,11 +135,30 @@ impl Many {
     }
 }
 
+/// Where subnets come from that nobody asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pools {
+    /// From those of this engine.
+    Local,
+    /// From those of all engines.
+    Shared,
+}
+
+impl Pools {
+    fn of(driver: &Driver) -> Self {
+        match driver {
+            Driver::Overlay(_) => Self::Shared,
+            _ => Self::Local,
+        }
+    }
+}
+
 /// The addresses of a network: as asked for, or from the pools.
 fn addressing(
     ipam: &Ipam,
     ipv6: bool,
     many: Many,
+    pool: Pools,
     around: &Surroundings<'_>,
 ) -> Result<Vec<Addressing>, DaemonError> {
     let mut families = Vec::new();
@@ -157,17 +174,16 @@ fn addressing(
         .chain(around.routes.iter().copied())
         .chain(around.records.iter().flat_map(subnets))
         .collect();
+    let free = |family, taken: &[Subnet]| match pool {
+        Pools::Local => free_subnet(around.config, family, around.engine_id, taken),
+        Pools::Shared => free_shared_subnet(family, around.engine_id, taken),
+    };
     for (family, wanted) in [(Family::V4, true), (Family::V6, ipv6)] {
         let of_family = |addressing: &Addressing| {
             addressing.subnet.address().is_ipv4() == (family == Family::V4)
         };
         match families.iter().filter(|a| of_family(a)).count() {
-            0 if wanted => families.push(Addressing::of(free_subnet(
-                around.config,
-                family,
-                around.engine_id,
-                &taken,
-            )?)),
+            0 if wanted => families.push(Addressing::of(free(family, &taken)?)),
             0 | 1 => {}
             _ if many == Many::Allowed => {}
             _ => {

@@ -49,6 +49,23 @@ pub(super) fn free_subnet(
         })
 }
 
+/// Docker's pool of overlay networks.
+const SHARED_POOL: (&str, u8) = ("10.0.0.0/8", 24);
+
+/// The same for a network that several engines have: from a pool that is the same on all of them.
+pub(super) fn free_shared_subnet(
+    family: Family,
+    engine_id: &str,
+    taken: &[Subnet],
+) -> Result<Subnet, DaemonError> {
+    let (base, size) = SHARED_POOL;
+    let config = NetworkConfig {
+        pools: vec![(base.parse().expect("it is a subnet"), size)],
+        ..NetworkConfig::default()
+    };
+    free_subnet(&config, family, engine_id, taken)
+}
+
 /// Of which kind addresses are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {

@@ -47,9 +47,9 @@ impl Daemon {
         Ok(told(&record, self.places(&record)))
     }
 
-    /// The running containers of a network.
+    /// The running containers of a network; those of other engines too, if it is shared.
     pub(super) fn places(&self, network: &NetworkRecord) -> BTreeMap<String, NetworkContainer> {
-        let mut places = BTreeMap::new();
+        let mut places = self.remote_places(network);
         for container in self.all_containers() {
             let inner = container.lock();
             let record = &inner.record;
@@ -80,7 +80,7 @@ impl Daemon {
 
 impl NetworkRecord {
     pub(super) fn scope(&self) -> &'static str {
-        "local"
+        if self.is_shared() { "global" } else { "local" }
     }
 }
 

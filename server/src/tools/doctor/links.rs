@@ -50,7 +50,7 @@ fn make(kind: &str) -> Result<(), SysError> {
     let mac = [2, 0, 0, 0, 0, 1];
     let vxlan = Vxlan {
         id: 1,
-        local: Ipv4Addr::LOCALHOST,
+        local: Ipv4Addr::LOCALHOST.into(),
         port: 4789,
     };
     match kind {

@@ -1,0 +1,5 @@
+//! Networks on the real kernel. A host is a network namespace with an engine of its own; what is between hosts is
+//! another one.
+
+mod lab;
+mod overlay;
