@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 pids=()
-dockerd_socket= crun_bundle=
+dockerd_socket= dockerd_pid= crun_bundle=
 
 # wait_for SECONDS COMMAND…: until it succeeds.
 wait_for() {
@@ -48,7 +48,8 @@ start_dockerd() {
   unshare --net --mount -- sh -c 'mount --make-rprivate /; mount --bind "$1" /run; shift; ip link set lo up; exec "$@"' sh \
     "$dir/dockerd-run" dockerd --data-root "$dir/dockerd" --exec-root "$dir/dockerd-exec" --config-file "$dir/daemon.json" \
     --pidfile "$dir/dockerd.pid" -H "unix://$socket" >"$dir/dockerd.log" 2>&1 &
-  pids+=("$!")
+  dockerd_pid=$!
+  pids+=("$dockerd_pid")
   dockerd_socket=$socket
   if ! wait_for 60 peer version; then
     echo "bench: dockerd does not start here: $(tail -n 1 "$dir/dockerd.log")" >&2

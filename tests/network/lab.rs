@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use kernel::namespace::{Namespaces, setns};
-use tests::engine::Engine;
+use tests::engine::{Engine, catalogue};
+use tests::host::{self, Need};
 use tests::scratch::Scratch;
 
 /// How long something that follows from something else may take on a loaded host.
@@ -55,18 +56,35 @@ impl Host {
 
     /// Does something on a thread that is in it.
     pub(crate) fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        let namespace = File::open(self.path()).expect("the namespace is there");
-        std::thread::scope(|scope| {
-            let thread = scope.spawn(|| {
-                setns(namespace.as_fd(), Namespaces::NETWORK).expect("root may");
-                work()
-            });
-            match thread.join() {
-                Ok(value) => value,
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        })
+        inside(&self.path(), work)
     }
+}
+
+/// Does something on a thread that is in the network namespace that this file stands for.
+pub(crate) fn inside<T: Send>(path: &Path, work: impl FnOnce() -> T + Send) -> T {
+    let namespace = File::open(path).expect("the namespace is there");
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            setns(namespace.as_fd(), Namespaces::NETWORK).expect("root may");
+            work()
+        });
+        match thread.join() {
+            Ok(value) => value,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// The catalogue, where a test here can run; else `None` with a printed reason.
+pub(crate) fn needed(test: &str) -> Option<PathBuf> {
+    if host::lacks(test, &[Need::Root, Need::Overlay, Need::Nftables]) {
+        return None;
+    }
+    let catalogue = catalogue();
+    if catalogue.is_none() {
+        host::report(test, "QUAI_STORE names no store with the base images");
+    }
+    catalogue
 }
 
 impl Drop for Host {

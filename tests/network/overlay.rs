@@ -3,27 +3,20 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use tests::engine::{Engine, catalogue};
-use tests::host::{self, Need};
+use tests::engine::Engine;
+use tests::host;
 
-use crate::lab::{Node, Store, Wire, eventually};
+use crate::lab::{self, Node, Store, Wire, eventually};
 
 const STORE: &str = "10.200.0.254";
 
-/// What a test here needs, or `None` with a printed reason.
+/// The catalogue, where there is an etcd too.
 fn needed(test: &str) -> Option<PathBuf> {
-    if host::lacks(test, &[Need::Root, Need::Overlay]) {
-        return None;
-    }
     if !PathBuf::from("/usr/bin/etcd").is_file() {
         host::report(test, "no etcd is installed (script/setup test installs it)");
         return None;
     }
-    let catalogue = catalogue();
-    if catalogue.is_none() {
-        host::report(test, "QUAI_STORE names no store with the base images");
-    }
-    catalogue
+    lab::needed(test)
 }
 
 /// Engines on hosts of one wire, with a store.

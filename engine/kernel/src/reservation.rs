@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, getsockname,
-    listen, setsockopt, socket, sockopt,
+    getsockopt, listen, setsockopt, socket, sockopt,
 };
 
 use crate::error::SysError;
@@ -24,7 +25,7 @@ pub enum Transport {
 /// A held port; it is free again when this is dropped.
 #[derive(Debug)]
 pub struct Reservation {
-    _socket: OwnedFd,
+    socket: OwnedFd,
     port: u16,
 }
 
@@ -32,6 +33,19 @@ impl Reservation {
     /// The port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The socket that holds it, for whoever wants to hear what comes: a listening one takes this many callers at once,
+    /// and none of them blocks.
+    pub fn into_socket(self, backlog: u16) -> Result<OwnedFd, SysError> {
+        let named = |call| move |e: nix::Error| SysError::io(call, e.into());
+        let flags = OFlag::O_NONBLOCK;
+        fcntl(&self.socket, FcntlArg::F_SETFL(flags)).map_err(named("fcntl"))?;
+        if getsockopt(&self.socket, sockopt::AcceptConn).map_err(named("getsockopt"))? {
+            let backlog = Backlog::new(i32::from(backlog)).map_err(named("listen"))?;
+            listen(&self.socket, backlog).map_err(named("listen"))?;
+        }
+        Ok(self.socket)
     }
 }
 
@@ -83,7 +97,7 @@ fn held(fd: OwnedFd, address: SocketAddr, transport: Transport) -> Result<Reserv
                 .map(nix::sys::socket::SockaddrIn6::port)
         })
         .unwrap_or_default();
-    Ok(Reservation { _socket: fd, port })
+    Ok(Reservation { socket: fd, port })
 }
 
 fn sctp(address: SocketAddr) -> Result<Reservation, SysError> {

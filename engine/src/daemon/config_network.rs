@@ -55,6 +55,9 @@ pub(super) struct NetworkArgs {
     /// Address that host-gateway stands for
     #[arg(long)]
     host_gateway_ip: Vec<String>,
+    /// Relay published ports where no rule can translate them
+    #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    userland_proxy: Option<bool>,
     #[command(flatten)]
     cluster: ClusterArgs,
 }
@@ -77,6 +80,7 @@ pub(super) struct NetworkFile {
     pub(super) dns_search: Vec<String>,
     pub(super) default_address_pools: Vec<AddressPool>,
     pub(super) host_gateway_ip: Option<String>,
+    pub(super) userland_proxy: Option<bool>,
     #[serde(flatten)]
     pub(super) cluster: ClusterFile,
 }
@@ -90,7 +94,7 @@ pub(super) struct AddressPool {
 }
 
 /// The keys, so that the others can be refused.
-pub(super) const KEYS: [&str; 17] = [
+pub(super) const KEYS: [&str; 18] = [
     "bip",
     "bridge",
     "fixed-cidr",
@@ -105,6 +109,7 @@ pub(super) const KEYS: [&str; 17] = [
     "dns-search",
     "default-address-pools",
     "host-gateway-ip",
+    "userland-proxy",
     config_cluster::KEYS[0],
     config_cluster::KEYS[1],
     config_cluster::KEYS[2],
@@ -141,6 +146,8 @@ pub struct NetworkConfig {
     pub dns_search: Vec<String>,
     /// Addresses that `host-gateway` stands for.
     pub host_gateway: Vec<IpAddr>,
+    /// Published ports are only translated, never relayed.
+    pub no_relay: bool,
     /// The store that several engines share.
     pub cluster: Option<ClusterConfig>,
 }
@@ -189,6 +196,7 @@ impl NetworkConfig {
             host_gateway: gateways
                 .map(|text| address("host-gateway-ip", &text))
                 .collect::<Result<_, _>>()?,
+            no_relay: args.userland_proxy.or(file.userland_proxy) == Some(false),
             cluster: ClusterConfig::resolve(args.cluster, file.cluster)?,
         })
     }

@@ -1,13 +1,11 @@
 //! The ipvlan driver: containers share the parent's MAC address and have IP addresses of their own.
 
-use kernel::netlink::link::{self, Birth, Ipvlan};
+use kernel::netlink::link::{self, Ipvlan};
 use serde::{Deserialize, Serialize};
 
-use super::NetworkError;
-use super::endpoint::{Endpoint, free_name};
-use super::inside::{Namespace, inside};
-use super::macvlan::finish;
-use super::parent::{Parent, lacking};
+use super::endpoint::Endpoint;
+use super::parent::Parent;
+use super::{NetworkError, child};
 use crate::stage::Stage;
 
 /// What can be chosen about an ipvlan network.
@@ -44,27 +42,20 @@ impl Mode {
     }
 }
 
-/// Connects a prepared container; gives the endpoint with the interface's name. `macvlan::detach` disconnects it.
+/// Connects a prepared container; gives the endpoint with the interface's name.
 pub fn attach(
     stage: &Stage,
     settings: &IpvlanSettings,
     engine_pid: u32,
-    mut endpoint: Endpoint,
+    endpoint: Endpoint,
 ) -> Result<Endpoint, NetworkError> {
-    let container = Namespace::of_process(engine_pid)?;
-    endpoint.interface = free_name(&container)?;
     let mode = match settings.mode {
         Mode::L2 => Ipvlan::L2,
         Mode::L3 => Ipvlan::L3,
         Mode::L3s => Ipvlan::L3s,
     };
-    inside(&Namespace::of_stage(stage)?, || {
-        let birth = Birth {
-            name: &endpoint.interface,
-            namespace: container.fd(),
-        };
+    let feature = "ipvlan (CONFIG_IPVLAN)";
+    child::attach(stage, engine_pid, endpoint, feature, |birth, _| {
         link::add_ipvlan(&settings.parent.name, birth, mode)
-            .map_err(lacking("ipvlan (CONFIG_IPVLAN)", &endpoint.interface))
-    })?;
-    finish(&container, endpoint)
+    })
 }

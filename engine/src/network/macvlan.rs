@@ -2,13 +2,12 @@
 //!
 //! The host itself does not see these containers on the parent: a property of the kernel's macvlan, not a rule.
 
-use kernel::netlink::link::{self, Birth, Macvlan};
+use kernel::netlink::link::{self, Macvlan};
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::{Endpoint, configure, free_name};
-use super::inside::{Namespace, inside};
-use super::parent::{Parent, lacking};
-use super::{NetworkError, step};
+use super::endpoint::Endpoint;
+use super::parent::Parent;
+use super::{NetworkError, child};
 use crate::stage::Stage;
 
 /// What can be chosen about a macvlan network.
@@ -53,45 +52,16 @@ pub fn attach(
     stage: &Stage,
     settings: &MacvlanSettings,
     engine_pid: u32,
-    mut endpoint: Endpoint,
+    endpoint: Endpoint,
 ) -> Result<Endpoint, NetworkError> {
-    let container = Namespace::of_process(engine_pid)?;
-    endpoint.interface = free_name(&container)?;
     let mode = match settings.mode {
         Mode::Bridge => Macvlan::Bridge,
         Mode::Private => Macvlan::Private,
         Mode::Vepa => Macvlan::Vepa,
         Mode::Passthru => Macvlan::Passthru,
     };
-    inside(&Namespace::of_stage(stage)?, || {
-        let birth = Birth {
-            name: &endpoint.interface,
-            namespace: container.fd(),
-        };
-        link::add_macvlan(&settings.parent.name, birth, endpoint.mac, mode)
-            .map_err(lacking("macvlan (CONFIG_MACVLAN)", &endpoint.interface))
-    })?;
-    finish(&container, endpoint)
-}
-
-/// Addresses and routes of an interface that was born in the container; none is left after a failure.
-pub(super) fn finish(container: &Namespace, endpoint: Endpoint) -> Result<Endpoint, NetworkError> {
-    let configured = inside(container, || {
-        configure(&endpoint).inspect_err(|_| {
-            // The first failure is the one worth telling.
-            let _ = link::delete(&endpoint.interface);
-        })
-    });
-    configured.map(|()| endpoint)
-}
-
-/// Disconnects a container that still runs; at its end the interface goes by itself.
-pub fn detach(engine_pid: u32, endpoint: &Endpoint) -> Result<(), NetworkError> {
-    let name = endpoint.interface.as_str();
-    inside(&Namespace::of_process(engine_pid)?, || {
-        match link::index(name) {
-            None => Ok(()),
-            Some(_) => link::delete(name).map_err(step(format!("remove {name}"))),
-        }
+    let feature = "macvlan (CONFIG_MACVLAN)";
+    child::attach(stage, engine_pid, endpoint, feature, |birth, mac| {
+        link::add_macvlan(&settings.parent.name, birth, mac, mode)
     })
 }

@@ -19,6 +19,7 @@ pub mod ipam;
 pub mod routes;
 
 pub mod bridge;
+pub mod child;
 pub mod encryption;
 pub mod endpoint;
 pub mod ipvlan;

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::time::Duration;
 
+use kernel::error::SysError;
 use kernel::reservation::{self, Reservation, Transport};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +16,8 @@ use crate::stage::Stage;
 /// A port of the stage that leads to a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Publication {
-    /// Address on the stage's side, of the same family as the container's; unspecified means all.
+    /// Address on the stage's side; unspecified means all. Of another family than the container's, what comes there is
+    /// relayed by the engine, since no rule translates one family into the other.
     pub host_address: IpAddr,
     /// Port on the stage's side.
     pub host_port: u16,
@@ -31,7 +34,49 @@ impl Publication {
     pub fn host(&self) -> SocketAddr {
         SocketAddr::new(self.host_address, self.host_port)
     }
+
+    /// Whether the engine passes on what comes, instead of a rule.
+    pub fn is_relayed(&self) -> bool {
+        self.host_address.is_ipv4() != self.address.is_ipv4()
+    }
 }
+
+/// Whether the stage has IPv6 at all.
+pub fn has_ipv6(stage: &Stage) -> Result<bool, NetworkError> {
+    inside(&Namespace::of_stage(stage)?, || {
+        Ok(std::path::Path::new("/proc/thread-self/net/if_inet6").exists())
+    })
+}
+
+/// A connection to a container's port, made in the stage; waits for it.
+pub fn connect(stage: &Stage, target: SocketAddr) -> Result<TcpStream, NetworkError> {
+    inside(&Namespace::of_stage(stage)?, || {
+        let stream = TcpStream::connect_timeout(&target, PATIENCE).and_then(|stream| {
+            stream.set_nonblocking(true)?;
+            Ok(stream)
+        });
+        stream.map_err(|e| step(format!("reach {target}"))(SysError::io("connect", e)))
+    })
+}
+
+/// A socket that speaks with a container's port, made in the stage.
+pub fn towards(stage: &Stage, target: SocketAddr) -> Result<UdpSocket, NetworkError> {
+    inside(&Namespace::of_stage(stage)?, || {
+        let any: SocketAddr = match target {
+            SocketAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
+            SocketAddr::V6(_) => ([0_u16; 8], 0).into(),
+        };
+        let socket = UdpSocket::bind(any).and_then(|socket| {
+            socket.connect(target)?;
+            socket.set_nonblocking(true)?;
+            Ok(socket)
+        });
+        socket.map_err(|e| step(format!("reach {target}"))(SysError::io("connect", e)))
+    })
+}
+
+/// How long a container may take to accept a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A transport protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use kernel::netlink::nftables::{self, Action, Chain, Family, Hook, Match, Rule, Table};
+use kernel::netlink::nftables::{self, Action, Chain, Family, Hook, Match, Rule, Table, Watch};
 use serde::{Deserialize, Serialize};
 
 use super::bridge::{BridgeNetwork, Masquerade, Reach};
@@ -94,8 +94,9 @@ const CHAINS: [(&str, Hook); 6] = [
 
 /// Decides the rules for all networks and publications: pure.
 pub fn plan(networks: &[BridgeNetwork], publications: &[Publication]) -> Vec<Planned> {
-    let mut rules: Vec<Planned> = publications.iter().map(publish).collect();
-    if !publications.is_empty() {
+    let translated = publications.iter().filter(|p| !p.is_relayed());
+    let mut rules: Vec<Planned> = translated.map(publish).collect();
+    if !rules.is_empty() {
         rules.extend(["prerouting", "output"].map(|chain| Planned {
             chain,
             purpose: Purpose::Lookup,
@@ -147,6 +148,24 @@ pub fn apply(stage: &Stage, rules: &[Planned], change: Change) -> Result<(), Net
             Change::Later => nftables::refill(&table).or_else(|_| nftables::replace(&table)),
         };
         done.map_err(step("set the rules of networks and published ports"))
+    })
+}
+
+/// Calls `gone` whenever somebody else removed the table, for good: a firewall that is loaded anew flushes everything.
+/// Returns only when it cannot listen any more.
+pub fn guard(stage: &Stage, gone: impl Fn() + Send + Sync) -> Result<(), NetworkError> {
+    inside(&Namespace::of_stage(stage)?, || {
+        let watch = Watch::begin().map_err(step("watch the rules"))?;
+        loop {
+            watch
+                .removed(Family::Inet, TABLE)
+                .map_err(step("watch the rules"))?;
+            // The engine removes its own table only to put another in its place, in the same step.
+            let left = nftables::list(Family::Inet, TABLE).map_err(step("read the rules"))?;
+            if left.is_empty() {
+                gone();
+            }
+        }
     })
 }
 

@@ -297,6 +297,16 @@ pub fn add_dummy(name: &str) -> Result<(), SysError> {
     create("RTM_NEWLINK dummy", name, message)
 }
 
+/// Makes a WireGuard interface without keys and peers.
+pub fn add_wireguard(name: &str) -> Result<(), SysError> {
+    let mut message = LinkMessage::default();
+    message.attributes = vec![
+        LinkAttribute::IfName(name.to_owned()),
+        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Wireguard)]),
+    ];
+    create("RTM_NEWLINK wireguard", name, message)
+}
+
 /// A VXLAN interface: frames in UDP between hosts.
 #[derive(Clone, Copy, Debug)]
 pub struct Vxlan {

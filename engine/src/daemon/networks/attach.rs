@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::api::types::EndpointSettings;
 use crate::network::bridge::{self, Reach};
 use crate::network::endpoint::{Endpoint, WayOut, mac_of, parse_mac};
-use crate::network::{ipvlan, macvlan, none, overlay, parent};
+use crate::network::{child, ipvlan, macvlan, none, overlay, parent};
 
 use super::super::container::{Container, ContainerRecord};
 use super::super::{Daemon, DaemonError};
@@ -84,7 +84,7 @@ impl Daemon {
         match &network.driver {
             Driver::Bridge(_) | Driver::Overlay(_) => Ok(bridge::detach(&self.stage, &endpoint)?),
             Driver::Macvlan(_) | Driver::Ipvlan(_) => match record.state.process() {
-                Some(process) => Ok(macvlan::detach(process.engine_pid, &endpoint)?),
+                Some(process) => Ok(child::detach(process.engine_pid, &endpoint)?),
                 // It ended with the container.
                 None => Ok(()),
             },
@@ -139,6 +139,7 @@ impl Daemon {
         if let Err(error) = self.recover_ports() {
             tracing::error!("{error}");
         }
+        self.guard_rules();
     }
 
     /// The network of `--network` first: it becomes `eth0` and the way out.

@@ -14,11 +14,13 @@ mod told;
 
 mod address;
 mod attach;
+mod bindings;
 mod files;
 mod join;
 mod leftovers;
 mod links;
 mod publish;
+mod relay;
 mod wanted;
 
 mod names;

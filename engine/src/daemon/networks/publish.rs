@@ -1,8 +1,7 @@
 //! Which ports of the host lead to which containers: chosen, held, and put into the rules.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::ops::RangeInclusive;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, MutexGuard};
 
 use kernel::reservation::Reservation;
@@ -12,11 +11,14 @@ use crate::network::NetworkError;
 use crate::network::bridge::{BridgeNetwork, Reach};
 use crate::network::ports::{self, Protocol, Publication};
 use crate::network::rules::{self, Change, LiveRule, Planned};
+use crate::stage::Stage;
 
 use super::super::container::{Container, ContainerRecord};
 use super::super::{Daemon, DaemonError};
 use super::address::addresses;
+use super::bindings::{Families, host_ports, leads_to, parse_port, places};
 use super::record::NetworkRecord;
+use super::relay::Relay;
 
 /// The published ports of all running containers.
 #[derive(Debug, Default)]
@@ -31,7 +33,29 @@ pub(super) struct Published {
 struct Held {
     publications: Vec<Publication>,
     /// So that nobody on the host is given the same port.
-    _reservations: Vec<Reservation>,
+    reservations: Vec<Reservation>,
+    /// The ports that the engine itself passes on.
+    relays: Vec<Relay>,
+}
+
+impl Held {
+    /// Holds one port more; one that no rule translates is served from now on.
+    fn add(
+        &mut self,
+        stage: &Stage,
+        publication: Publication,
+        reservation: Reservation,
+    ) -> Result<(), DaemonError> {
+        if publication.is_relayed() {
+            let relay = Relay::start(stage, reservation, &publication);
+            let text = format!("relay {}", publication.host());
+            self.relays.push(relay.map_err(DaemonError::io(text))?);
+        } else {
+            self.reservations.push(reservation);
+        }
+        self.publications.push(publication);
+        Ok(())
+    }
 }
 
 /// What is published, by port of the container, and the sockets that hold it.
@@ -110,15 +134,22 @@ impl Daemon {
                 continue;
             }
             let publications = self.publications(&record);
-            let reserve = |publication: &Publication| {
-                ports::reserve(&self.stage, publication.host(), publication.protocol)
-                    .inspect_err(|error| tracing::warn!("{}: {error}", record.id))
-                    .ok()
-            };
-            let held = Held {
-                _reservations: publications.iter().filter_map(reserve).collect(),
-                publications,
-            };
+            let mut held = Held::default();
+            for publication in publications {
+                let (host, protocol) = (publication.host(), publication.protocol);
+                let reserved = ports::reserve(&self.stage, host, protocol);
+                let added = match reserved {
+                    Ok(reservation) => held.add(&self.stage, publication, reservation),
+                    Err(error) => {
+                        // Whoever has it now: the rule leads to the container all the same.
+                        held.publications.push(publication);
+                        Err(error.into())
+                    }
+                };
+                if let Err(error) = added {
+                    tracing::warn!("{}: {error}", record.id);
+                }
+            }
             published.by_container.insert(record.id.clone(), held);
         }
         self.apply(&mut published)
@@ -127,6 +158,32 @@ impl Daemon {
     /// Puts the rules of all networks and ports in place.
     pub(super) fn apply_rules(&self) -> Result<(), DaemonError> {
         self.apply(&mut self.published())
+    }
+
+    /// Watches over the rules: who flushes all rules of the host takes ours away too, and with them what keeps
+    /// containers apart. Ends with the daemon.
+    pub(super) fn guard_rules(self: &Arc<Self>) {
+        let (daemon, stage) = (Arc::downgrade(self), self.stage.clone());
+        let thread = std::thread::Builder::new().name("rules".into());
+        let started = thread.spawn(move || {
+            let again = || {
+                let Some(daemon) = daemon.upgrade() else {
+                    return;
+                };
+                let mut published = daemon.published();
+                published.made = false;
+                match daemon.apply(&mut published) {
+                    Ok(()) => tracing::warn!("the rules of networks were flushed, and set again"),
+                    Err(error) => tracing::error!("{error}"),
+                }
+            };
+            if let Err(error) = rules::guard(&stage, again) {
+                tracing::error!("nobody watches over the rules: {error}");
+            }
+        });
+        if let Err(error) = started {
+            tracing::error!("nobody watches over the rules: {error}");
+        }
     }
 
     fn apply(&self, published: &mut Published) -> Result<(), DaemonError> {
@@ -189,9 +246,7 @@ impl Daemon {
             for binding in bindings {
                 if let (Ok(host_address), Ok(host_port)) =
                     (binding.host_ip.parse::<IpAddr>(), binding.host_port.parse())
-                    && let Some((address, _)) = own
-                        .iter()
-                        .find(|(address, _)| address.is_ipv4() == host_address.is_ipv4())
+                    && let Some((address, _)) = leads_to(&own, host_address)
                 {
                     all.push(Publication {
                         host_address,
@@ -234,6 +289,11 @@ impl Daemon {
         if own.is_empty() {
             return Ok((published, held));
         }
+        let families = if self.config.network.no_relay || !ports::has_ipv6(&self.stage)? {
+            Families::Own
+        } else {
+            Families::Both
+        };
         let mut wanted = record.host_config.port_bindings.clone();
         if record.host_config.publish_all_ports {
             for port in record.config.exposed_ports.keys() {
@@ -252,15 +312,14 @@ impl Daemon {
             };
             for binding in bindings {
                 for (publication, reservation) in self
-                    .choose_port(&port, &binding, &own)
+                    .choose_port(&port, &binding, &own, families)
                     .map_err(|error| failed(record, error))?
                 {
                     chosen.push(PortBinding {
                         host_ip: publication.host_address.to_string(),
                         host_port: publication.host_port.to_string(),
                     });
-                    held.publications.push(publication);
-                    held._reservations.push(reservation);
+                    held.add(&self.stage, publication, reservation)?;
                 }
             }
             published.insert(port, chosen);
@@ -274,9 +333,15 @@ impl Daemon {
         port: &str,
         binding: &PortBinding,
         own: &[(IpAddr, Option<IpAddr>)],
+        families: Families,
     ) -> Result<Vec<(Publication, Reservation)>, DaemonError> {
         let (port, protocol) = parse_port(port)?;
-        let places = places(binding, own)?;
+        let families = if protocol == Protocol::Sctp {
+            Families::Own
+        } else {
+            families
+        };
+        let places = places(binding, own, families)?;
         let range = host_ports(&binding.host_port)?;
         let mut last = None;
         for candidate in range.clone() {
@@ -382,97 +447,4 @@ fn failed(record: &ContainerRecord, error: DaemonError) -> DaemonError {
         "driver failed programming external connectivity on endpoint {} ({endpoint}): {why}",
         record.name
     ))
-}
-
-/// Where a binding is reached on the host, and the container's address it leads to.
-fn places(
-    binding: &PortBinding,
-    own: &[(IpAddr, Option<IpAddr>)],
-) -> Result<Vec<(IpAddr, IpAddr)>, DaemonError> {
-    let any = |like: IpAddr| match like {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    if binding.host_ip.is_empty() {
-        let usual = own.first().and_then(|(_, usual)| *usual);
-        let everywhere = own.iter().filter_map(|(address, _)| match usual {
-            Some(host) if host.is_ipv4() == address.is_ipv4() => Some((host, *address)),
-            // A network that publishes at one address of one family publishes at no other.
-            Some(host) if !host.is_unspecified() => None,
-            _ => Some((any(*address), *address)),
-        });
-        return Ok(everywhere.collect());
-    }
-    let host: IpAddr = binding
-        .host_ip
-        .parse()
-        .map_err(|_| DaemonError::Invalid(format!("invalid IP address: {}", binding.host_ip)))?;
-    let leads = own.iter().find(|(a, _)| a.is_ipv4() == host.is_ipv4());
-    match leads {
-        Some((address, _)) => Ok(vec![(host, *address)]),
-        None => Err(DaemonError::Invalid(format!(
-            "cannot publish at {host}: the container has no {} address",
-            if host.is_ipv4() { "IPv4" } else { "IPv6" }
-        ))),
-    }
-}
-
-/// A port, a range, or nothing for any.
-fn host_ports(text: &str) -> Result<RangeInclusive<u16>, DaemonError> {
-    if text.is_empty() {
-        return Ok(0..=0);
-    }
-    let bad = |_| DaemonError::Invalid(format!("invalid port specification: {text:?}"));
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    Ok(first.parse().map_err(bad)?..=last.parse().map_err(bad)?)
-}
-
-/// `80/tcp`; without a protocol it is TCP.
-fn parse_port(text: &str) -> Result<(u16, Protocol), DaemonError> {
-    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let bad = || DaemonError::Invalid(format!("invalid port specification: {text:?}"));
-    let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(bad)?;
-    Ok((port, Protocol::parse(protocol).ok_or_else(bad)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    #[track_caller]
-    fn check(host_ip: &str, usual: Option<&str>, expected: &[&str]) {
-        let own = ["172.18.0.2", "fd00::2"].map(|own| (ip(own), usual.map(ip)));
-        let binding = PortBinding {
-            host_ip: host_ip.into(),
-            ..PortBinding::default()
-        };
-        let told: Vec<_> = places(&binding, &own)
-            .unwrap()
-            .into_iter()
-            .map(|(host, _)| host.to_string())
-            .collect();
-        assert_eq!(told, expected);
-    }
-
-    #[test]
-    fn a_port_is_published_for_each_family() {
-        check("", None, &["0.0.0.0", "::"]);
-        check("", Some("0.0.0.0"), &["0.0.0.0", "::"]);
-        check("", Some("127.0.0.1"), &["127.0.0.1"]);
-        check("::1", None, &["::1"]);
-        check("0.0.0.0", Some("127.0.0.1"), &["0.0.0.0"]);
-    }
-
-    #[test]
-    fn host_ports_are_a_number_or_a_range() {
-        assert_eq!(host_ports("").unwrap(), 0..=0);
-        assert_eq!(host_ports("9000-9010").unwrap(), 9000..=9010);
-        assert!(host_ports("x").is_err());
-        assert!(parse_port("0/tcp").is_err());
-        assert_eq!(parse_port("53/UDP").unwrap(), (53, Protocol::Udp));
-    }
 }

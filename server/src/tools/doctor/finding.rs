@@ -72,6 +72,9 @@ impl Finding {
             "link-ipvlan" => &["net.ipvlan"],
             "link-vlan" => &["net.vlan"],
             "link-vxlan" => &["net.vxlan"],
+            "link-wireguard" => &["net.wireguard"],
+            "ipsec-esp" => &["net.ipsec"],
+            "sctp" => &["net.sctp"],
             _ => &[],
         }
     }

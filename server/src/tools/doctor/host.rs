@@ -319,6 +319,9 @@ mod tests {
             "link-ipvlan",
             "link-vlan",
             "link-vxlan",
+            "link-wireguard",
+            "ipsec-esp",
+            "sctp",
         ];
         for name in names {
             let finding = |level| Finding::new(name, level);

@@ -1,4 +1,4 @@
-//! Which kinds of network interfaces the kernel makes, asked in a namespace that ends with the question.
+//! Which kinds of network interfaces and protocols the kernel has, asked in a namespace that ends with the question.
 
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
@@ -8,12 +8,22 @@ use kernel::error::SysError;
 use kernel::fs::{self, Access};
 use kernel::namespace::{Namespaces, unshare};
 use kernel::netlink::link::{self, Birth, Ipvlan, Macvlan, Vxlan};
+use kernel::netlink::xfrm::{self, Association};
 use kernel::process::effective_uid;
+use kernel::reservation::{self, Transport};
 
 use super::finding::{Finding, Level};
 
 /// What the drivers of networks need, by the name of the finding.
-const KINDS: [&str; 4] = ["link-macvlan", "link-ipvlan", "link-vlan", "link-vxlan"];
+const KINDS: [&str; 7] = [
+    "link-macvlan",
+    "link-ipvlan",
+    "link-vlan",
+    "link-vxlan",
+    "link-wireguard",
+    "ipsec-esp",
+    "sctp",
+];
 
 /// The interface that the others are tried on.
 const BASE: &str = "probe";
@@ -57,6 +67,21 @@ fn make(kind: &str) -> Result<(), SysError> {
         "link-macvlan" => link::add_macvlan(BASE, birth, mac, Macvlan::Bridge)?,
         "link-ipvlan" => link::add_ipvlan(BASE, birth, Ipvlan::L2)?,
         "link-vlan" => link::add_vlan(BASE, birth.name, 10)?,
+        "link-wireguard" => link::add_wireguard(birth.name)?,
+        "ipsec-esp" => {
+            let own = Ipv4Addr::LOCALHOST.into();
+            let probe = Association {
+                from: own,
+                to: own,
+                spi: 256,
+            };
+            xfrm::add_association(probe, &[0; xfrm::KEY])?;
+            return xfrm::remove_association(probe);
+        }
+        "sctp" => {
+            let any = (Ipv4Addr::LOCALHOST, 0).into();
+            return reservation::reserve(any, Transport::Sctp).map(drop);
+        }
         _ => link::add_vxlan(birth.name, vxlan, BASE, None)?,
     }
     // The next kind needs the parent for itself.

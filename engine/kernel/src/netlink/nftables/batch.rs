@@ -8,7 +8,7 @@ use crate::netlink::{acknowledged, open, send};
 
 pub(super) const SUBSYSTEM: u16 = 10;
 const NEW_TABLE: u16 = 0;
-const DELETE_TABLE: u16 = 2;
+pub(super) const DELETE_TABLE: u16 = 2;
 const NEW_CHAIN: u16 = 3;
 const NEW_RULE: u16 = 6;
 const DELETE_RULE: u16 = 8;

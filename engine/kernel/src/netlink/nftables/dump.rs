@@ -61,7 +61,7 @@ pub fn list(family: Family, table: &str) -> Result<Vec<Live>, SysError> {
 }
 
 /// The attributes in these bytes, nested ones as bytes.
-fn attributes(mut bytes: &[u8]) -> Vec<(u16, &[u8])> {
+pub(super) fn attributes(mut bytes: &[u8]) -> Vec<(u16, &[u8])> {
     let mut all = Vec::new();
     while let Some(head) = bytes.first_chunk::<4>() {
         let length = usize::from(u16::from_ne_bytes([head[0], head[1]]));
@@ -117,7 +117,7 @@ fn count(live: &mut Live, expression: &[u8]) {
     }
 }
 
-fn word(value: &[u8]) -> String {
+pub(super) fn word(value: &[u8]) -> String {
     let text = value.split(|byte| *byte == 0).next().unwrap_or_default();
     String::from_utf8_lossy(text).into_owned()
 }

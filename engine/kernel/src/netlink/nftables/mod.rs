@@ -7,8 +7,10 @@ mod batch;
 mod dump;
 mod expression;
 mod text;
+mod watch;
 
 pub use dump::{Live, list};
+pub use watch::Watch;
 
 use std::net::IpAddr;
 
