@@ -14,9 +14,9 @@ mod encryption;
 mod follow;
 mod keys;
 mod mirror;
+mod network;
 mod session;
 mod settle;
-mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
