@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tests::engine::Engine;
 
-use crate::lab::{Host, Node, Wire, eventually, needed};
+use crate::lab::{Host, Node, Wire, eventually, inside, needed};
 
 const ADDRESS: &str = "10.200.0.1";
 const ADDRESS_6: &str = "fd00:200::1";
@@ -84,14 +84,18 @@ fn a_published_port_answers_in_both_families() {
     }
 
     // Datagrams, and a single address of the other family.
-    let echo = "exec nc -u -l -p 7000 -e cat";
-    let ports = ["-p", "7000:7000/udp", "-p", "[::1]:7001:80"];
-    let run = [
-        &["run", "-d", "--name", "echo"],
-        &ports[..],
-        &["busybox", "sh", "-c", echo],
-    ];
-    node.docker(&run.concat());
+    node.sleeper("echo", &["-p", "7000:7000/udp", "-p", "[::1]:7001:80"]);
+    let inside_it = format!("/proc/{}/ns/net", node.engine.pid("echo"));
+    let own = inside(inside_it.as_ref(), || {
+        UdpSocket::bind("0.0.0.0:7000").expect("a port")
+    });
+    // Ends with the test's process.
+    std::thread::spawn(move || {
+        let mut buffer = [0; 16];
+        while let Ok((length, sender)) = own.recv_from(&mut buffer) {
+            let _ = own.send_to(&buffer[..length], sender);
+        }
+    });
     eventually("an echo over IPv6", || {
         node.host.within(|| {
             let socket = UdpSocket::bind("[::1]:0").expect("a port");
