@@ -170,6 +170,10 @@ fn an_open_machine_reaches_the_outside_and_not_the_host() {
     }
     let (text, code) = shell.run(&ask(METADATA, PORT));
     assert_ne!(code, 0, "the machine reached {METADATA}: {text}");
+    // NET-3: nor does a container in it.
+    let nested = format!("docker run --rm busybox nc -w 3 {METADATA} {PORT} </dev/null");
+    let (text, code) = shell.run(&nested);
+    assert_ne!(code, 0, "a container reached {METADATA}: {text}");
 
     // On the link itself only the pair answers: neither the host's other addresses, nor IPv6,
     // whatever the machine says that it is or asks for.
@@ -242,8 +246,27 @@ fn two_open_machines_do_not_reach_each_other() {
         two.run(&format!("sleep 1; {}", ask(address, 9000))),
         ("ici".into(), 0)
     );
-    let (text, code) = one.run(&ask(address, 9000));
-    assert_ne!(code, 0, "a machine reached another one: {text}");
+    two.run("(timeout 120 nc -u -l 9001 >/tmp/heard 2>/dev/null &)");
+    // Attacks NET-1 and NET-7: by every protocol, and again with all that its own machine could say about it changed.
+    for change in [
+        "true",
+        &format!("nft flush ruleset; ip route replace {address}/32 dev eth0"),
+        "ip address add 100.126.255.1/16 dev eth0; sysctl -qw net.ipv4.ip_forward=1",
+    ] {
+        one.run(change);
+        let datagram = format!("echo la | nc -u -w 1 {address} 9001; false");
+        let ping = format!("ping -c 1 -W 2 {address}");
+        for attempt in [ask(address, 9000), ping, datagram] {
+            let (text, code) = one.run(&attempt);
+            assert_ne!(
+                code, 0,
+                "after {change}: a machine reached another one: {text}"
+            );
+        }
+    }
+    // Who listens for datagrams hears its first sender only: that was none of those.
+    two.run(&format!("echo ici | nc -u -w 1 {address} 9001"));
+    assert_eq!(two.run("cat /tmp/heard"), ("ici".to_owned(), 0));
     assert_eq!(one.run(&ask(OUTSIDE, PORT)), (HOST.to_string(), 0));
 }
 

@@ -79,7 +79,7 @@ fn make(kind: &str) -> Result<(), SysError> {
             return xfrm::remove_association(probe);
         }
         "sctp" => {
-            let any = (Ipv4Addr::LOCALHOST, 0).into();
+            let any = (Ipv4Addr::UNSPECIFIED, 0).into();
             return reservation::reserve(any, Transport::Sctp).map(drop);
         }
         _ => link::add_vxlan(birth.name, vxlan, BASE, None)?,
