@@ -350,8 +350,6 @@ pub(super) fn take_absent(all: &mut Map<String, Value>) -> Result<(), ConfigErro
         }
         all.remove(key);
     }
-    // With or without a proxy a published port answers on the same addresses.
-    all.remove("userland-proxy");
     for (key, remedy) in ABSENT {
         if let Some(value) = all.remove(key)
             && asks(&value)
