@@ -47,6 +47,8 @@ enum Role {
     Registry,
     /// The images a platform offers, in a store that machines only read.
     Catalogue,
+    /// The catalogue and the course in one file.
+    Bundle,
     /// The checks of one exercise on one machine.
     Watcher,
     /// What this host offers and lacks.
@@ -98,6 +100,7 @@ impl Role {
             Some("unpack") => Self::Unpack,
             Some("registry") => Self::Registry,
             Some("catalogue") => Self::Catalogue,
+            Some("bundle") => Self::Bundle,
             Some("watcher") => Self::Watcher,
             Some("doctor") => Self::Doctor,
             Some("content") => Self::Content,
@@ -127,6 +130,7 @@ fn main() -> ExitCode {
         Role::Unpack => engine::store::unpacker(),
         Role::Registry => registry_role::run(words),
         Role::Catalogue => catalogue::run(words),
+        Role::Bundle => tools::bundle::run(words),
         Role::Watcher => watcher::run(words),
         Role::Doctor => tools::doctor::run(&words),
         Role::Content => tools::content::run(&words),

@@ -83,6 +83,15 @@ pub fn symlink_at(target: &CStr, dir: Dir<'_>, name: &CStr) -> Result<(), SysErr
     SysError::check("symlinkat", ret.into()).map_err(|e| e.on(name.to_string_lossy()))
 }
 
+/// Lets a pipe hold so many bytes; see F_SETPIPE_SZ in fcntl(2). Without privilege /proc/sys/fs/pipe-max-size is the
+/// most.
+pub fn set_pipe_size(pipe: BorrowedFd<'_>, bytes: usize) -> Result<(), SysError> {
+    let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+    // SAFETY: F_SETPIPE_SZ takes a descriptor, which is borrowed and open, and a number.
+    let ret = unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, bytes) };
+    SysError::check("fcntl", ret.into())
+}
+
 /// Both ends of a new pipe.
 #[derive(Debug)]
 pub struct Pipe {

@@ -12,9 +12,9 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
+pub use nix::sys::stat::FileStat;
 use nix::sys::stat::{
-    FchmodatFlags, FileStat, Mode, SFlag, UtimensatFlags, fchmodat, fstatat, mkdirat, mknodat,
-    utimensat,
+    FchmodatFlags, Mode, SFlag, UtimensatFlags, fchmodat, fstatat, mkdirat, mknodat, utimensat,
 };
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, linkat, symlinkat, unlinkat};
@@ -157,6 +157,25 @@ pub fn create_file(parent: BorrowedFd<'_>, name: &OsStr) -> Result<File, SysErro
         .map_err(|errno| fail("openat", name, errno))
 }
 
+/// What a name is expected to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Child {
+    /// A directory.
+    Dir,
+    /// A regular file; a pipe with no writer does not block.
+    File,
+}
+
+/// Opens a name of a directory for reading; a symbolic link is not followed.
+pub fn open_child(parent: BorrowedFd<'_>, name: &OsStr, child: Child) -> Result<OwnedFd, SysError> {
+    let kind = match child {
+        Child::Dir => OFlag::O_DIRECTORY,
+        Child::File => OFlag::O_NONBLOCK | OFlag::O_NOCTTY,
+    };
+    let flags = kind | OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(parent, name, flags, Mode::empty()).map_err(|errno| fail("openat", name, errno))
+}
+
 /// Makes a symbolic link; the target is text and is not looked at.
 pub fn make_symlink(parent: BorrowedFd<'_>, name: &OsStr, target: &OsStr) -> Result<(), SysError> {
     symlinkat(target, parent, name).map_err(|errno| fail("symlinkat", name, errno))
@@ -227,6 +246,18 @@ pub fn xattrs_open(file: BorrowedFd<'_>) -> Result<Vec<(OsString, Vec<u8>)>, Sys
 pub fn chmod_open(file: BorrowedFd<'_>, mode: u32) -> Result<(), SysError> {
     nix::sys::stat::fchmod(file, Mode::from_bits_truncate(mode))
         .map_err(|errno| fail("fchmod", "", errno))
+}
+
+/// Sets the owner of an open file; see fchown(2).
+pub fn chown_open(file: BorrowedFd<'_>, uid: u32, gid: u32) -> Result<(), SysError> {
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    nix::unistd::fchown(file, Some(uid), Some(gid)).map_err(|errno| fail("fchown", "", errno))
+}
+
+/// Sets the modification time of an open file; see futimens(3).
+pub fn set_mtime_open(file: BorrowedFd<'_>, time: Mtime) -> Result<(), SysError> {
+    let time = TimeSpec::new(time.seconds, time.nanoseconds);
+    nix::sys::stat::futimens(file, &time, &time).map_err(|errno| fail("futimens", "", errno))
 }
 
 /// Sets the owner of a name, not followed; an empty name means `parent` itself.
@@ -304,25 +335,50 @@ pub fn xattrs(path: &Path) -> Result<Vec<(OsString, Vec<u8>)>, SysError> {
         object: Some(path.display().to_string()),
         source,
     })?;
+    values(&names, |name, buffer| {
+        // SAFETY: both strings end with NUL and the kernel writes at most `buffer.len()` bytes.
+        unsafe {
+            libc::lgetxattr(
+                c_path.as_ptr(),
+                name.as_ptr(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+            )
+        }
+    })
+}
+
+/// Reads the extended attributes of a file or directory that is open for reading; see flistxattr(2).
+pub fn xattrs_of(file: BorrowedFd<'_>) -> Result<Vec<(OsString, Vec<u8>)>, SysError> {
+    let fd = file.as_raw_fd();
+    let names = grow(|buffer| {
+        // SAFETY: the descriptor is borrowed and open, and the kernel writes at most `buffer.len()` bytes.
+        unsafe { libc::flistxattr(fd, buffer.as_mut_ptr().cast(), buffer.len()) }
+    })
+    .map_err(|source| SysError {
+        call: "flistxattr",
+        object: None,
+        source,
+    })?;
+    values(&names, |name, buffer| {
+        // SAFETY: as above, and the name ends with NUL.
+        unsafe { libc::fgetxattr(fd, name.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len()) }
+    })
+}
+
+/// The value of each name in a list of names that end with NUL.
+fn values(
+    names: &[u8],
+    value: impl Fn(&std::ffi::CStr, &mut [u8]) -> isize,
+) -> Result<Vec<(OsString, Vec<u8>)>, SysError> {
     let mut found = Vec::new();
     for name in names
         .split(|byte| *byte == 0)
         .filter(|name| !name.is_empty())
     {
-        let c_name = c_string(OsStr::from_bytes(name), "lgetxattr")?;
-        let value = grow(|buffer| {
-            // SAFETY: both strings end with NUL and the kernel writes at most `buffer.len()` bytes.
-            unsafe {
-                libc::lgetxattr(
-                    c_path.as_ptr(),
-                    c_name.as_ptr(),
-                    buffer.as_mut_ptr().cast(),
-                    buffer.len(),
-                )
-            }
-        });
+        let c_name = c_string(OsStr::from_bytes(name), "getxattr")?;
         // An attribute may vanish between the two calls.
-        if let Ok(value) = value {
+        if let Ok(value) = grow(|buffer| value(&c_name, buffer)) {
             found.push((OsStr::from_bytes(name).to_owned(), value));
         }
     }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::ops::Bound;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -15,6 +16,7 @@ use tar::{Archive, EntryType};
 
 use crate::dockerfile::Ignore;
 use crate::oci::{Digest, Hasher};
+use crate::store::Piece;
 
 use super::BuildError;
 use super::tree::{Kind, Meta, SourceTree};
@@ -26,7 +28,8 @@ const ENTRY_LIMIT: usize = 2_000_000;
 #[derive(Debug)]
 pub struct Context {
     content: File,
-    entries: BTreeMap<PathBuf, Entry>,
+    /// By path: compared as bytes, which is many times faster than component by component.
+    entries: BTreeMap<OsString, Entry>,
 }
 
 #[derive(Clone, Debug)]
@@ -93,7 +96,7 @@ impl Context {
                 EntryType::Link => {
                     let link = entry.link_name_bytes().unwrap_or_default();
                     let target = kernel::tree::clean(Path::new(OsStr::from_bytes(&link)));
-                    if let Some(known) = self.entries.get(&target).cloned() {
+                    if let Some(known) = self.entries.get(target.as_os_str()).cloned() {
                         self.insert(path, known)?;
                     }
                     continue;
@@ -134,7 +137,7 @@ impl Context {
         // Directories above may be missing from the archive.
         let mut parent = path.parent();
         while let Some(dir) = parent.filter(|dir| !dir.as_os_str().is_empty()) {
-            if self.entries.contains_key(dir) {
+            if self.entries.contains_key(dir.as_os_str()) {
                 break;
             }
             let meta = Meta {
@@ -147,7 +150,7 @@ impl Context {
                 xattrs: Vec::new(),
             };
             self.entries.insert(
-                dir.to_owned(),
+                dir.as_os_str().to_owned(),
                 Entry {
                     meta,
                     offset: 0,
@@ -157,7 +160,7 @@ impl Context {
             parent = dir.parent();
         }
         if !path.as_os_str().is_empty() {
-            self.entries.insert(path, entry);
+            self.entries.insert(path.into_os_string(), entry);
         }
         Ok(())
     }
@@ -220,12 +223,13 @@ impl Context {
             self.entries.remove(path);
         }
         // A directory that is left out comes back when something below it stays.
-        let missing: Vec<PathBuf> = self
+        let missing: Vec<OsString> = self
             .entries
             .keys()
-            .flat_map(|path| path.ancestors().skip(1))
-            .filter(|dir| !dir.as_os_str().is_empty() && !self.entries.contains_key(*dir))
-            .map(Path::to_owned)
+            .flat_map(|path| Path::new(path).ancestors().skip(1))
+            .map(Path::as_os_str)
+            .filter(|dir| !dir.is_empty() && !self.entries.contains_key(*dir))
+            .map(OsStr::to_owned)
             .collect();
         for dir in missing {
             let meta = Meta {
@@ -258,9 +262,9 @@ impl Context {
         };
         let entries = std::mem::take(&mut self.entries);
         for (path, entry) in entries {
-            match path.strip_prefix(&dir) {
+            match Path::new(&path).strip_prefix(&dir) {
                 Ok(rest) if rest.as_os_str().is_empty() => {}
-                Ok(rest) => drop(taken.entries.insert(rest.to_owned(), entry)),
+                Ok(rest) => drop(taken.entries.insert(rest.as_os_str().to_owned(), entry)),
                 Err(_) => drop(self.entries.insert(path, entry)),
             }
         }
@@ -278,7 +282,7 @@ impl Context {
                 continue;
             }
             let next = done.join(&name);
-            let entry = self.entries.get(&next)?;
+            let entry = self.entries.get(next.as_os_str())?;
             match &entry.meta.kind {
                 Kind::Link(target) if !todo.is_empty() || last == Last::Follow => {
                     hops += 1;
@@ -297,8 +301,16 @@ impl Context {
         Some(done)
     }
 
+    /// What follows `prefix` in the first path from `from` on that has it.
+    fn child_after(&self, from: &OsStr, prefix: &[u8]) -> Option<&[u8]> {
+        let from = (Bound::Included(from), Bound::Unbounded);
+        let (path, _) = self.entries.range::<OsStr, _>(from).next()?;
+        path.as_bytes().strip_prefix(prefix)
+    }
+
     fn entry(&self, path: &Path) -> Option<&Entry> {
-        self.entries.get(&self.resolve(path, Last::Itself)?)
+        self.entries
+            .get(self.resolve(path, Last::Itself)?.as_os_str())
     }
 }
 
@@ -343,15 +355,20 @@ impl SourceTree for Context {
         let Some(dir) = self.resolve(dir, Last::Follow) else {
             return Ok(Vec::new());
         };
-        let depth = dir.components().count();
+        let mut prefix = dir.into_os_string().into_vec();
+        if !prefix.is_empty() {
+            prefix.push(b'/');
+        }
         let mut names: Vec<OsString> = Vec::new();
-        for path in self.entries.range(dir.clone()..).map(|(path, _)| path) {
-            if !path.starts_with(&dir) {
-                break;
-            }
-            let mut rest = path.components().skip(depth);
-            if let (Some(name), None) = (rest.next(), rest.next()) {
-                names.push(name.as_os_str().to_owned());
+        let mut from = OsString::from_vec(prefix.clone());
+        // What lies deeper is passed over: `dir/name` is followed by `dir/name/…`, and that by `dir/name0…` at the earliest.
+        while let Some(rest) = self.child_after(&from, &prefix) {
+            match rest.iter().position(|byte| *byte == b'/') {
+                None => {
+                    names.push(OsStr::from_bytes(rest).to_owned());
+                    from = OsString::from_vec([&prefix, rest, b"\0"].concat());
+                }
+                Some(end) => from = OsString::from_vec([&prefix, &rest[..end], b"0"].concat()),
             }
         }
         Ok(names)
@@ -360,11 +377,8 @@ impl SourceTree for Context {
     fn open(&self, path: &Path) -> Result<Box<dyn Read + '_>, BuildError> {
         let missing = || BuildError::io("open", path)(io::ErrorKind::NotFound.into());
         let entry = self.entry(path).ok_or_else(missing)?;
-        Ok(Box::new(Piece {
-            file: &self.content,
-            at: entry.offset,
-            left: entry.meta.size,
-        }))
+        let piece = Piece::new(&self.content, entry.offset, entry.meta.size);
+        Ok(Box::new(piece))
     }
 
     fn digest(&self, path: &Path) -> Result<Digest, BuildError> {
@@ -372,25 +386,6 @@ impl SourceTree for Context {
         self.entry(path)
             .and_then(|entry| entry.digest.clone())
             .ok_or_else(missing)
-    }
-}
-
-/// A part of a file, read without a shared position.
-struct Piece<'a> {
-    file: &'a File,
-    at: u64,
-    left: u64,
-}
-
-impl Read for Piece<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
-        let count = self.file.read_at(&mut buffer[..most], self.at)?;
-        self.at += count as u64;
-        self.left -= count as u64;
-        Ok(count)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::image::AddedLayer;
 use crate::oci::{Digest, LayerFormat};
 use crate::runtime::mounts::mount_root;
 use crate::runtime::request::{Access, Keeping, Root, Writable};
-use crate::store::{Batch, LayerRecord, NewLayer, Packed, pack, tree_size};
+use crate::store::{Batch, LayerRecord, NewLayer, Packed, pack};
 
 use super::BuildError;
 use super::state::State;
@@ -40,7 +40,8 @@ pub(super) fn open(state: &State, layer: &NewLayer) -> Result<Tree, BuildError> 
     let writable = Some(Writable {
         upper: layer.tree(),
         work: layer.work(),
-        keeping: Keeping::AsFiles,
+        // The layer is made durable with all others, at the end of the build.
+        keeping: Keeping::UntilReboot,
     });
     Ok(Tree::at(mount_root(&Root {
         lower,
@@ -79,7 +80,7 @@ pub(super) fn finish(
     }
     let dir = std::fs::File::open(&tree).map_err(BuildError::io("open", &tree))?;
     let mut blob = BufWriter::with_capacity(1 << 20, batch.blob()?);
-    pack(dir.as_fd(), Packed::Layer, &mut blob)?;
+    let size = pack(dir.as_fd(), Packed::Layer, &mut blob)?;
     blob.flush().map_err(BuildError::io("write", &tree))?;
     let blob = blob
         .into_inner()
@@ -90,7 +91,7 @@ pub(super) fn finish(
         diff_id: digest.clone(),
         parent: parent.cloned(),
         blob: digest.clone(),
-        size: tree_size(&tree),
+        size,
     };
     let layer = batch.finish_layer(layer, record)?;
     Ok(Some(AddedLayer {

@@ -337,7 +337,8 @@ impl Run<'_> {
         let writable = Some(Writable {
             upper: wish.layer.tree(),
             work: wish.layer.work(),
-            keeping: Keeping::AsFiles,
+            // The layer is made durable with all others, at the end of the build.
+            keeping: Keeping::UntilReboot,
         });
         request.root = Root {
             lower,

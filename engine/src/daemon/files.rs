@@ -125,7 +125,7 @@ impl Daemon {
             let dir = place.parent.as_fd();
             match tree::clean(Path::new(&path)).file_name() {
                 // The whole root has no name of its own.
-                None => Ok(pack(dir, Packed::Plain, out)?),
+                None => Ok(pack(dir, Packed::Plain, out).map(drop)?),
                 Some(_) if path.ends_with("/.") => {
                     Ok(pack_entry(dir, OsStr::new("."), Path::new("."), out)?)
                 }

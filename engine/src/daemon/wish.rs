@@ -9,6 +9,7 @@ use crate::runtime::request::{
     MountSpec, Namespaces, ProcessSpec, Resources, Rlimit, Root, RunRequest, SeccompSpec, Sharing,
     Stdin, TerminalSize, Writable,
 };
+use crate::stage::Stage;
 use crate::store::OverlayPlan;
 
 use super::container::ContainerRecord;
@@ -96,7 +97,7 @@ impl Daemon {
                 ..resources(host)
             },
             devices: devices(host),
-            sysctls: host.sysctls.clone(),
+            sysctls: self.sysctls(host),
             masked_paths: host.masked_paths.clone(),
             readonly_paths: host.readonly_paths.clone(),
             log: self.log_spec(record)?,
@@ -160,6 +161,18 @@ impl Daemon {
             }
             _ => Ok(Sharing::New),
         }
+    }
+
+    /// The client's, and on a host Docker's own: in a network of its own any user opens any port.
+    fn sysctls(&self, host: &HostConfig) -> BTreeMap<String, String> {
+        let mut all = host.sysctls.clone();
+        let mode = host.network_mode.as_str();
+        let is_own = mode != "host" && !mode.starts_with("container:");
+        if is_own && self.stage == Stage::Host {
+            all.entry("net.ipv4.ip_unprivileged_port_start".to_owned())
+                .or_insert_with(|| "0".to_owned());
+        }
+        all
     }
 
     fn tmpfs_mounts(&self, host: &HostConfig) -> Vec<MountSpec> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::oci::{Digest, History, ImageConfig, LayerFormat, RootFs, manifest_of};
-use crate::store::{Background, BlobWriter, Layer, Store, StoreError, TagsChange};
+use crate::store::{Background, BlobWriter, Layer, Store, StoreError, Stored, TagsChange};
 
 use super::{BadChange, ImageError, Reference, apply_change};
 
@@ -90,12 +90,22 @@ pub fn add_expected_layer(
             Box::new(Bounded::new(&tee, plain))
         }
     };
+    let form = match format {
+        LayerFormat::Tar => Stored::Plain,
+        LayerFormat::Gzip | LayerFormat::Zstd => Stored::Packed,
+    };
+    let wanted = match form {
+        Stored::Plain => expected.blob.or(expected.diff_id),
+        Stored::Packed => expected.blob,
+    };
     let mut stored = None;
-    let layer = store.layers().add(parent, plain, expected.diff_id, || {
-        let (digest, size) = tee.finish(expected.blob)?;
-        stored = Some((digest.clone(), size));
-        Ok(digest)
-    })?;
+    let layer = store
+        .layers()
+        .add(parent, plain, form, expected.diff_id, || {
+            let (digest, size) = tee.finish(wanted)?;
+            stored = Some((digest.clone(), size));
+            Ok(digest)
+        })?;
     let (blob, blob_size) = stored.expect("adding a layer stores its archive");
     Ok(AddedLayer {
         format,

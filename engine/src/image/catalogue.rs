@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 
 use crate::oci::Digest;
-use crate::store::{Store, StoreError, TagsChange};
+use crate::store::{Scratch, Store, StoreError, TagsChange};
 
 use super::{
-    AddError, ImageError, NewImage, Reference, add_image, add_layer, images_of, scratch_config,
+    AddError, ArchiveError, ImageError, NewImage, Reference, add_image, add_layer, images_of,
+    scratch_config,
 };
 
 /// The platform's own store.
@@ -41,6 +42,14 @@ enum Command {
         /// Dockerfile instruction for the configuration, such as 'CMD ["sh"]'
         #[arg(long, short)]
         change: Vec<String>,
+    },
+    /// Take in the images of an archive that docker save wrote
+    Load {
+        /// The archive; without one the standard input
+        archive: Option<PathBuf>,
+        /// The store
+        #[arg(long, default_value = DEFAULT_STORE)]
+        store: PathBuf,
     },
     /// Show the images
     List {
@@ -83,6 +92,9 @@ pub enum CatalogueError {
         /// Why not.
         source: AddError,
     },
+    /// The archive of images cannot be taken in.
+    #[error(transparent)]
+    Load(#[from] ArchiveError),
     /// The name is wrong or unknown.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -104,6 +116,7 @@ impl CatalogueArgs {
                 let id = add(&store, &name, &rootfs, &change)?;
                 Ok(vec![format!("{name} {id}")])
             }
+            Command::Load { archive, store } => load(&store, archive.as_deref()),
             Command::List { store } => list(&store),
             Command::Prune { store } => prune(&store),
             Command::Remove { name, store } => remove(&store, &name),
@@ -140,6 +153,27 @@ pub fn add(
         name: name.to_owned(),
         source,
     })
+}
+
+fn load(dir: &Path, archive: Option<&Path>) -> Result<Vec<String>, CatalogueError> {
+    let store = Store::open(dir)?;
+    let scratch = Scratch::of(&store)?;
+    let images = match archive {
+        None => super::load(&store, std::io::stdin().lock(), scratch.path())?,
+        Some(path) => {
+            let archive = File::open(path).map_err(|source| CatalogueError::Open {
+                path: path.to_owned(),
+                source,
+            })?;
+            super::load(&store, archive, scratch.path())?
+        }
+    };
+    let lines = images.iter().flat_map(|(image, names)| {
+        names
+            .iter()
+            .map(|name| format!("{} {}", name.familiar(), image.id))
+    });
+    Ok(lines.collect())
 }
 
 fn list(dir: &Path) -> Result<Vec<String>, CatalogueError> {

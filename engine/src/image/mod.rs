@@ -2,9 +2,11 @@
 
 mod add;
 mod archive;
+pub mod bundle;
 pub mod catalogue;
 mod change;
 mod explore;
+mod gzip;
 mod history;
 mod reference;
 mod resolve;

@@ -1,14 +1,12 @@
 //! The form in which an image travels: its layers packed with gzip, and a manifest that says so.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{Read, Write};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use crate::oci::{Digest, Hasher, LayerFormat, manifest_of};
+use crate::store::{Background, Layer, Store, StoreError, TagsChange};
 
-use crate::oci::{Digest, LayerFormat, manifest_of};
-use crate::store::{Layer, Store, StoreError, TagsChange};
-
+use super::gzip::Gzip;
 use super::{AddError, Image, ImageError};
 
 /// Packs the layers of an image that are kept plain, and lets the image's names mean that form from now on.
@@ -67,17 +65,23 @@ fn packed(
         let size = store.blobs_with(known).size(known)?;
         return Ok((format_of(store, known)?, size, known.clone()));
     }
-    let source = store.blobs_with(plain).open(plain)?;
+    let mut source = store.blobs_with(plain).open(plain)?;
     let path = store.blobs_with(plain).path(plain);
     let fail = |source| AddError::Store(StoreError::io("pack", &path, source));
-    let mut source = crate::oci::HashingReader::new(BufReader::with_capacity(1 << 18, source));
-    let out = BufWriter::with_capacity(1 << 18, store.blobs().writer()?);
-    let mut out = GzEncoder::new(out, Compression::fast());
-    io::copy(&mut source, &mut out).map_err(fail)?;
-    let mut out = out.finish().map_err(fail)?;
-    out.flush().map_err(fail)?;
-    let out = out.into_inner().map_err(|error| fail(error.into_error()))?;
-    let actual = source.finish();
+    let out = Background::new(store.blobs().writer()?).map_err(fail)?;
+    let mut out = Gzip::new(out).map_err(fail)?;
+    let mut hasher = Background::new(Hasher::default()).map_err(fail)?;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let count = source.read(&mut buffer).map_err(fail)?;
+        if count == 0 {
+            break;
+        }
+        hasher.write_all(&buffer[..count]).map_err(fail)?;
+        out.write_all(&buffer[..count]).map_err(fail)?;
+    }
+    let out = out.finish().map_err(fail)?.finish().map_err(fail)?;
+    let actual = hasher.finish().map_err(fail)?.finish();
     if actual != *plain {
         return Err(StoreError::Mismatch {
             expected: plain.clone(),

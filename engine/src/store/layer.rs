@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read;
-use std::path::PathBuf;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::oci::{Digest, chain_ids};
+use crate::oci::{Digest, Hasher, chain_ids};
 
 use super::record::{is_temporary, sync_dir, temporary_name};
 use super::unpack::unpack_confined;
-use super::{StoreError, Unpacked, unpack, write_atomically};
+use super::{Background, StoreError, UnpackError, unpack, write_atomically};
 
 /// What `layer.json` says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ impl Layers {
     }
 
     /// Removes a layer that has no name yet.
-    pub(super) fn remove_temporary(&self, dir: &std::path::Path) -> Result<(), StoreError> {
+    pub(super) fn remove_temporary(&self, dir: &Path) -> Result<(), StoreError> {
         self.remove_dir(dir.file_name().unwrap_or_default())
     }
 
@@ -120,20 +120,33 @@ impl Layers {
 
     /// Unpacks an archive on top of `parent`; `blob` names the archive as it is stored.
     ///
-    /// With `expected`, an archive of another diff id is refused and leaves nothing.
+    /// With `expected`, an archive of another diff id is refused and leaves nothing. Every byte is hashed once: the
+    /// digest of an archive that is stored plain is both.
     pub fn add(
         &self,
         parent: Option<&Digest>,
         archive: impl Read,
+        stored: Stored,
         expected: Option<&Digest>,
         blob: impl FnOnce() -> Result<Digest, StoreError>,
     ) -> Result<Layer, StoreError> {
         let dir = Unfinished::create(self.dir.join(temporary_name()))?;
         let tree = dir.path.join("tree");
         fs::create_dir(&tree).map_err(|source| StoreError::io("make", &tree, source))?;
-        let Unpacked { diff_id, size } = match &self.unpacker {
-            Some(quai) => unpack_confined(quai, archive, &tree)?,
-            None => unpack(archive, &tree)?,
+        let (size, diff_id, blob) = match stored {
+            Stored::Plain => {
+                let size = self.unpack(archive, &tree)?;
+                let blob = blob()?;
+                (size, blob.clone(), Stage::Named(blob))
+            }
+            Stored::Packed => {
+                let background = |source| StoreError::io("hash the archive of", &tree, source);
+                let hasher = Background::new(Hasher::default()).map_err(background)?;
+                let mut archive = Hashing(archive, hasher);
+                let size = self.unpack(&mut archive, &tree)?;
+                let diff_id = archive.1.finish().map_err(background)?.finish();
+                (size, diff_id, Stage::Written(blob))
+            }
         };
         if let Some(expected) = expected
             && *expected != diff_id
@@ -152,14 +165,26 @@ impl Layers {
         let record = LayerRecord {
             diff_id,
             parent: parent.cloned(),
-            blob: blob()?,
+            blob: match blob {
+                Stage::Named(blob) => blob,
+                Stage::Written(blob) => blob()?,
+            },
             size,
         };
+        // Synced with everything else, before the layer has its name.
+        let path = dir.path.join("layer.json");
         let bytes = serde_json::to_vec_pretty(&record).expect("records are plain data");
-        write_atomically(&dir.path.join("layer.json"), &bytes)?;
+        fs::write(&path, bytes).map_err(|source| StoreError::io("write", &path, source))?;
         dir.finish(self.dir.join(chain.hex()))?;
         sync_dir(&self.dir)?;
         self.get(&chain)
+    }
+
+    fn unpack(&self, archive: impl Read, tree: &Path) -> Result<u64, UnpackError> {
+        match &self.unpacker {
+            Some(quai) => unpack_confined(quai, archive, tree),
+            None => unpack(archive, tree),
+        }
     }
 
     /// Lets a layer's record name another packing of its archive; a layer of the catalogue keeps its own.
@@ -215,6 +240,32 @@ impl Layers {
             .map_err(|source| StoreError::io("open", &self.dir, source))?;
         kernel::tree::remove_all(std::os::fd::AsFd::as_fd(&dir), name)?;
         Ok(())
+    }
+}
+
+/// How a layer's archive is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// As it is: its digest is the diff id.
+    Plain,
+    /// Compressed.
+    Packed,
+}
+
+/// The archive's blob: it has its name already, or gets it when the layer is known to be the right one.
+enum Stage<F> {
+    Named(Digest),
+    Written(F),
+}
+
+/// What passes is hashed beside.
+struct Hashing<R>(R, Background<Hasher>);
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(buffer)?;
+        self.1.write_all(&buffer[..count])?;
+        Ok(count)
     }
 }
 

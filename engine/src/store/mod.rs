@@ -13,9 +13,11 @@ mod holds;
 mod layer;
 mod overlay;
 mod pack;
+mod piece;
 mod record;
 #[cfg(test)]
 pub(crate) use record::tests;
+mod scratch;
 mod steps;
 mod tags;
 mod unpack;
@@ -26,15 +28,15 @@ pub use batch::{Batch, NewBlob, NewLayer};
 pub use blob::{BlobWriter, Blobs};
 pub use error::StoreError;
 pub use holds::Held;
-pub use layer::{Layer, LayerRecord, Layers};
+pub use layer::{Layer, LayerRecord, Layers, Stored};
 pub use overlay::OverlayPlan;
 pub use pack::{PackError, Packed, pack, pack_entry};
+pub use piece::Piece;
 pub use record::{Durability, Loaded, Records, write_atomically};
+pub use scratch::Scratch;
 pub use steps::{StepRecord, Steps};
 pub use tags::{Tags, TagsChange};
-pub use unpack::{
-    Budget, Exceeded, UnpackError, Unpacked, Whiteouts, unpack, unpack_into, unpacker,
-};
+pub use unpack::{Budget, Exceeded, UnpackError, Whiteouts, unpack, unpack_into, unpacker};
 pub use usage::{GarbageReport, tree_size};
 
 use std::path::{Path, PathBuf};

@@ -2,10 +2,13 @@
 
 #![expect(clippy::print_stdout, reason = "a test says why it is skipped")]
 
+mod bearer;
 mod full;
 mod hostile;
 mod journey;
 mod kill;
+mod model;
 mod peers;
 mod place;
+mod power_cut;
 mod server;

@@ -1,12 +1,18 @@
 //! `save` and `load`: images as one archive, in the OCI layout and Docker's older form at once.
 
+mod contents;
 mod load;
 mod save;
 #[cfg(test)]
 mod tests;
+mod verify;
 
+pub(in crate::image) use contents::Contents;
 pub use load::load;
+pub(in crate::image) use load::{Loaded, Loader, name};
 pub use save::save;
+pub(in crate::image) use save::save_with;
+pub(in crate::image) use verify::verify;
 
 use std::io;
 
@@ -57,6 +63,19 @@ pub enum ArchiveError {
     /// The layout has no image for this kind of machine.
     #[error("invalid archive: no image for the platform {0}")]
     Platform(String),
+    /// A blob has another size than its descriptor says.
+    #[error("invalid archive: {name} has {actual} bytes instead of {told}")]
+    Size {
+        /// Which.
+        name: String,
+        /// What its descriptor says.
+        told: u64,
+        /// What it has.
+        actual: u64,
+    },
+    /// It cannot be a bundle.
+    #[error("invalid archive: it has no index.json, so it is no bundle")]
+    NoIndex,
     /// A digest is wrong.
     #[error(transparent)]
     Digest(#[from] BadDigest),
@@ -69,6 +88,15 @@ pub enum ArchiveError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What travels beside images: one blob of a kind of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::image) struct Artifact {
+    /// Its media type.
+    pub(in crate::image) kind: String,
+    /// Its content.
+    pub(in crate::image) bytes: Vec<u8>,
 }
 
 /// One image of `manifest.json`.

@@ -6,15 +6,29 @@ use std::io::Write;
 use tar::{Builder, Header};
 
 use crate::image::{Image, Reference, pack_for_transfer};
-use crate::oci::{Digest, HashingReader, OCI_INDEX};
+use crate::oci::{Digest, HashingReader, OCI_INDEX, OCI_MANIFEST};
 use crate::store::{Store, StoreError};
 
-use super::{ArchiveError, Entry};
+use super::contents::blob_name;
+use super::{ArchiveError, Artifact, Entry};
+
+/// The configuration of what has none.
+const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
 /// Writes images (each with the names it is saved under) as one archive.
 pub fn save(
     store: &Store,
     images: &[(Image, Vec<Reference>)],
+    out: impl Write,
+) -> Result<(), ArchiveError> {
+    save_with(store, images, &[], out)
+}
+
+/// Writes images and what goes with them; readers that know only images pass over the rest.
+pub(in crate::image) fn save_with(
+    store: &Store,
+    images: &[(Image, Vec<Reference>)],
+    artifacts: &[Artifact],
     out: impl Write,
 ) -> Result<(), ArchiveError> {
     let mut out = Builder::new(out);
@@ -27,13 +41,15 @@ pub fn save(
                 append_blob(&mut out, store, blob)?;
             }
         }
-        let name = |digest: &Digest| format!("blobs/sha256/{}", digest.hex());
         entries.push(Entry {
-            config: name(&image.id),
+            config: blob_name(&image.id),
             repo_tags: (!names.is_empty()).then(|| names.iter().map(Reference::familiar).collect()),
-            layers: layers.iter().map(name).collect(),
+            layers: layers.iter().map(blob_name).collect(),
         });
         manifests.extend(lines(store, image, names)?);
+    }
+    for artifact in artifacts {
+        manifests.push(append_artifact(&mut out, artifact)?);
     }
     let index = serde_json::json!({
         "schemaVersion": 2,
@@ -102,6 +118,35 @@ fn lines(
     Ok(named.collect())
 }
 
+/// Writes an artifact's blobs (see "Guidelines for Artifact Usage" of the OCI image specification); gives its line of
+/// the index.
+fn append_artifact(
+    out: &mut Builder<impl Write>,
+    artifact: &Artifact,
+) -> Result<serde_json::Value, ArchiveError> {
+    let descriptor = |media_type: &str, bytes: &[u8]| {
+        serde_json::json!({
+            "mediaType": media_type,
+            "digest": Digest::of(bytes),
+            "size": bytes.len(),
+        })
+    };
+    let manifest = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "artifactType": artifact.kind,
+        "config": descriptor(EMPTY, b"{}"),
+        "layers": [descriptor(&artifact.kind, &artifact.bytes)],
+    });
+    let manifest = manifest.to_string().into_bytes();
+    for bytes in [b"{}", artifact.bytes.as_slice(), &manifest] {
+        append(out, &blob_name(&Digest::of(bytes)), bytes)?;
+    }
+    let mut line = descriptor(OCI_MANIFEST, &manifest);
+    line["artifactType"] = artifact.kind.as_str().into();
+    Ok(line)
+}
+
 fn append_blob(
     out: &mut Builder<impl Write>,
     store: &Store,
@@ -109,9 +154,8 @@ fn append_blob(
 ) -> Result<(), ArchiveError> {
     let blobs = store.blobs_with(blob);
     let mut header = header(blobs.size(blob)?);
-    let name = format!("blobs/sha256/{}", blob.hex());
     let mut content = HashingReader::new(blobs.open(blob)?);
-    out.append_data(&mut header, name, &mut content)
+    out.append_data(&mut header, blob_name(blob), &mut content)
         .map_err(ArchiveError::Write)?;
     let actual = content.finish();
     if actual == *blob {

@@ -5,15 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use kernel::error::SysError;
-use kernel::tree::{self, Tree};
+use kernel::tree::{self, Child, FileStat};
 use tar::{Builder, EntryType, Header};
 
 /// What an archive is for.
@@ -44,15 +43,17 @@ pub enum PackError {
     Write(io::Error),
 }
 
-/// Packs everything below an open directory.
-pub fn pack(dir: BorrowedFd<'_>, packed: Packed, out: impl Write) -> Result<(), PackError> {
+/// Packs everything below an open directory; gives the bytes of the files, each counted once.
+pub fn pack(dir: BorrowedFd<'_>, packed: Packed, out: impl Write) -> Result<u64, PackError> {
     let mut packer = Packer {
         out: Builder::new(out),
         packed,
         links: BTreeMap::new(),
+        bytes: 0,
     };
     packer.children(dir, Path::new(""))?;
-    packer.finish()
+    let bytes = packer.bytes;
+    packer.finish().map(|()| bytes)
 }
 
 /// Packs one entry of an open directory, and everything below it, under the name `shown`.
@@ -66,6 +67,7 @@ pub fn pack_entry(
         out: Builder::new(out),
         packed: Packed::Plain,
         links: BTreeMap::new(),
+        bytes: 0,
     };
     packer.entry(dir, name, shown)?;
     packer.finish()
@@ -76,7 +78,18 @@ struct Packer<W: Write> {
     packed: Packed,
     /// Files with several names: device and inode → the first name.
     links: BTreeMap<(u64, u64), PathBuf>,
+    /// Of the files so far.
+    bytes: u64,
 }
+
+const S_IFMT: u32 = 0o170_000;
+const S_IFSOCK: u32 = 0o140_000;
+const S_IFLNK: u32 = 0o120_000;
+const S_IFREG: u32 = 0o100_000;
+const S_IFBLK: u32 = 0o060_000;
+const S_IFDIR: u32 = 0o040_000;
+const S_IFCHR: u32 = 0o020_000;
+const S_IFIFO: u32 = 0o010_000;
 
 impl<W: Write> Packer<W> {
     fn finish(self) -> Result<(), PackError> {
@@ -103,114 +116,135 @@ impl<W: Write> Packer<W> {
     }
 
     fn entry(&mut self, dir: BorrowedFd<'_>, name: &OsStr, shown: &Path) -> Result<(), PackError> {
-        let path = tree::listing_path(dir).join(name);
-        let metadata = match fs::symlink_metadata(&path) {
-            // It has just been removed.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            other => other.map_err(|source| PackError::Read {
-                path: shown.to_owned(),
-                source,
-            })?,
+        let read = |source: SysError| PackError::Read {
+            path: shown.to_owned(),
+            source: source.source,
         };
-        let kind = metadata.file_type();
-        if self.packed == Packed::Layer && kind.is_char_device() && metadata.rdev() == 0 {
+        let mut stat = match tree::stat(dir, name) {
+            // It has just been removed.
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(read)?,
+        };
+        let kind = stat.st_mode & S_IFMT;
+        if self.packed == Packed::Layer && kind == S_IFCHR && stat.st_rdev == 0 {
             let mark = [b".wh.", name.as_bytes()].concat();
             return self.whiteout(&shown.with_file_name(OsStr::from_bytes(&mark)));
         }
-        if kind.is_socket() {
-            return Ok(());
-        }
-        let xattrs = tree::xattrs(&path).unwrap_or_default();
-        self.attributes(&xattrs, &metadata)?;
-        let mut header = header(&metadata);
-        if kind.is_dir() {
-            // As Docker's archives: a directory's name ends with a slash. Layers keep the names that their digests are of.
-            let slashed = shown.join("");
-            let named = match self.packed {
-                Packed::Plain if !shown.as_os_str().is_empty() => slashed.as_path(),
-                _ => shown,
-            };
-            self.append(&mut header, EntryType::Directory, named, io::empty())?;
-            if self.packed == Packed::Layer
-                && xattrs.iter().any(|(name, _)| name == "user.overlay.opaque")
-            {
-                self.whiteout(&shown.join(".wh..wh..opq"))?;
+        match kind {
+            S_IFSOCK => Ok(()),
+            S_IFDIR => {
+                let child = tree::open_child(dir, name, Child::Dir).map_err(read)?;
+                let xattrs = tree::xattrs_of(child.as_fd()).unwrap_or_default();
+                self.attributes(&xattrs, &stat)?;
+                let mut header = header(&stat);
+                // As Docker's archives: a directory's name ends with a slash. Layers keep the names that their digests
+                // are of.
+                let slashed = shown.join("");
+                let named = match self.packed {
+                    Packed::Plain if !shown.as_os_str().is_empty() => slashed.as_path(),
+                    _ => shown,
+                };
+                self.append(&mut header, EntryType::Directory, named, io::empty())?;
+                if self.packed == Packed::Layer
+                    && xattrs.iter().any(|(name, _)| name == "user.overlay.opaque")
+                {
+                    self.whiteout(&shown.join(".wh..wh..opq"))?;
+                }
+                self.children(child.as_fd(), shown)
             }
-            let parent = Tree::at(dir.try_clone_to_owned().map_err(|source| PackError::Read {
-                path: shown.to_owned(),
-                source,
-            })?);
-            let child = parent.dir(Path::new(name))?;
-            return self.children(child.as_fd(), shown);
-        }
-        if kind.is_symlink() {
-            let target = fs::read_link(&path).map_err(|source| PackError::Read {
-                path: shown.to_owned(),
-                source,
-            })?;
-            header.set_entry_type(EntryType::Symlink);
-            if header.set_link_name(&target).is_ok() && dotted(&mut header, shown) {
-                return self
-                    .out
-                    .append(&header, io::empty())
-                    .map_err(PackError::Write);
+            S_IFREG => {
+                let file = tree::open_child(dir, name, Child::File).map_err(read)?;
+                // It may have been replaced since we looked.
+                stat = tree::stat_open(file.as_fd())?;
+                if stat.st_mode & S_IFMT != S_IFREG {
+                    return Ok(());
+                }
+                let xattrs = tree::xattrs_of(file.as_fd()).unwrap_or_default();
+                self.attributes(&xattrs, &stat)?;
+                let mut header = header(&stat);
+                if self.is_link(&mut header, shown, &stat)? {
+                    return Ok(());
+                }
+                let size = stat.st_size.cast_unsigned();
+                self.bytes += size;
+                header.set_size(size);
+                let content = File::from(file).take(size).chain(io::repeat(0)).take(size);
+                self.append(&mut header, EntryType::Regular, shown, content)
             }
-            return self
-                .out
-                .append_link(&mut header, shown, target)
-                .map_err(PackError::Write);
+            _ => self.other(dir, name, shown, &stat),
         }
-        if metadata.nlink() > 1 {
-            let first = self
-                .links
-                .entry((metadata.dev(), metadata.ino()))
-                .or_insert_with(|| shown.to_owned());
-            if first != shown {
-                let first = first.clone();
-                header.set_entry_type(EntryType::Link);
-                return self
-                    .out
-                    .append_link(&mut header, shown, first)
-                    .map_err(PackError::Write);
-            }
-        }
-        if kind.is_file() {
-            return self.file(dir, name, shown, header, metadata.len());
-        }
-        let numbers = (kernel_major(metadata.rdev()), kernel_minor(metadata.rdev()));
-        header
-            .set_device_major(numbers.0)
-            .and_then(|()| header.set_device_minor(numbers.1))
-            .map_err(PackError::Write)?;
-        let kind = match () {
-            () if kind.is_fifo() => EntryType::Fifo,
-            () if kind.is_block_device() => EntryType::Block,
-            () => EntryType::Char,
-        };
-        self.append(&mut header, kind, shown, io::empty())
     }
 
-    fn file(
+    /// Links, pipes and devices.
+    fn other(
         &mut self,
         dir: BorrowedFd<'_>,
         name: &OsStr,
         shown: &Path,
-        mut header: Header,
-        size: u64,
+        stat: &FileStat,
     ) -> Result<(), PackError> {
-        let read = |source| PackError::Read {
-            path: shown.to_owned(),
-            source,
+        let path = tree::listing_path(dir).join(name);
+        self.attributes(&tree::xattrs(&path).unwrap_or_default(), stat)?;
+        let mut header = header(stat);
+        let kind = match stat.st_mode & S_IFMT {
+            S_IFLNK => {
+                let target = fs::read_link(&path).map_err(|source| PackError::Read {
+                    path: shown.to_owned(),
+                    source,
+                })?;
+                return self.symlink(&mut header, shown, &target);
+            }
+            S_IFIFO => EntryType::Fifo,
+            S_IFBLK => EntryType::Block,
+            _ => EntryType::Char,
         };
-        let parent = Tree::at(dir.try_clone_to_owned().map_err(read)?);
-        let file = parent.file(Path::new(name))?;
-        // It may have been replaced since we looked.
-        if !file.metadata().map_err(read)?.is_file() {
+        if self.is_link(&mut header, shown, stat)? {
             return Ok(());
         }
-        header.set_size(size);
-        let content = file.take(size).chain(io::repeat(0)).take(size);
-        self.append(&mut header, EntryType::Regular, shown, content)
+        let numbers = (kernel_major(stat.st_rdev), kernel_minor(stat.st_rdev));
+        header
+            .set_device_major(numbers.0)
+            .and_then(|()| header.set_device_minor(numbers.1))
+            .map_err(PackError::Write)?;
+        self.append(&mut header, kind, shown, io::empty())
+    }
+
+    fn symlink(
+        &mut self,
+        header: &mut Header,
+        shown: &Path,
+        target: &Path,
+    ) -> Result<(), PackError> {
+        header.set_entry_type(EntryType::Symlink);
+        let written = if header.set_link_name(target).is_ok() && dotted(header, shown) {
+            self.out.append(header, io::empty())
+        } else {
+            self.out.append_link(header, shown, target)
+        };
+        written.map_err(PackError::Write)
+    }
+
+    /// Writes another name of a file that has been written; says whether it was one.
+    fn is_link(
+        &mut self,
+        header: &mut Header,
+        shown: &Path,
+        stat: &FileStat,
+    ) -> Result<bool, PackError> {
+        if stat.st_nlink < 2 {
+            return Ok(false);
+        }
+        let first = self
+            .links
+            .entry((stat.st_dev, stat.st_ino))
+            .or_insert_with(|| shown.to_owned());
+        if first == shown {
+            return Ok(false);
+        }
+        let first = first.clone();
+        header.set_entry_type(EntryType::Link);
+        let written = self.out.append_link(header, shown, first);
+        written.map(|()| true).map_err(PackError::Write)
     }
 
     fn append(
@@ -240,9 +274,9 @@ impl<W: Write> Packer<W> {
     fn attributes(
         &mut self,
         xattrs: &[(std::ffi::OsString, Vec<u8>)],
-        metadata: &fs::Metadata,
+        stat: &FileStat,
     ) -> Result<(), PackError> {
-        let time = exact_time(metadata);
+        let time = exact_time(stat);
         let mut carried: Vec<(String, &[u8])> = xattrs
             .iter()
             .filter(|(name, _)| crate::store::unpack::is_allowed(name.as_bytes()))
@@ -266,19 +300,19 @@ impl<W: Write> Packer<W> {
     }
 }
 
-fn header(metadata: &fs::Metadata) -> Header {
+fn header(stat: &FileStat) -> Header {
     let mut header = Header::new_gnu();
-    header.set_mode(metadata.mode() & 0o7777);
-    header.set_uid(metadata.uid().into());
-    header.set_gid(metadata.gid().into());
-    header.set_mtime(u64::try_from(metadata.mtime()).unwrap_or(0));
+    header.set_mode(stat.st_mode & 0o7777);
+    header.set_uid(stat.st_uid.into());
+    header.set_gid(stat.st_gid.into());
+    header.set_mtime(u64::try_from(stat.st_mtime).unwrap_or(0));
     header.set_size(0);
     header
 }
 
 /// A time that the archive's own field cannot hold: before 1970, or between two seconds.
-fn exact_time(metadata: &fs::Metadata) -> Option<String> {
-    let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
+fn exact_time(stat: &FileStat) -> Option<String> {
+    let (seconds, nanoseconds) = (stat.st_mtime, stat.st_mtime_nsec);
     match (seconds, nanoseconds) {
         (0.., 0) => None,
         (0.., _) => Some(format!("{seconds}.{nanoseconds:09}")),

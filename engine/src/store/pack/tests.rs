@@ -1,6 +1,6 @@
 //! What is packed comes back as it was, for trees of every shape.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 
 use super::*;
 use crate::store::tests::Scratch;

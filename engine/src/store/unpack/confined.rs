@@ -1,7 +1,7 @@
 //! Unpacking in a process of its own, which can reach nothing but the tree it fills.
 //!
-//! The parent decompresses and feeds the archive; the child ([`run`], the role `quai unpack`) parses it, writes files
-//! and hashes. Before it reads its first byte it makes the tree its root, keeps only the capabilities that files
+//! The parent decompresses, hashes and feeds the archive; the child ([`run`], the role `quai unpack`) parses it and
+//! writes files. Before it reads its first byte it makes the tree its root, keeps only the capabilities that files
 //! need, has bounded memory, and may ask the kernel for nothing but files: no socket, no program, no namespace. It
 //! makes no devices either, but for the whiteout.
 
@@ -16,17 +16,16 @@ use kernel::error::SysError;
 use kernel::process::{self, Resource};
 use kernel::tree::Tree;
 use libseccomp::error::SeccompError;
-use libseccomp::{ScmpAction, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
+use libseccomp::{ScmpAction, ScmpFilterContext, ScmpSyscall};
 use serde::{Deserialize, Serialize};
 
-use super::{Budget, UnpackError, Unpacked, Whiteouts, unpack_into};
-use crate::oci::Digest;
+use super::{Budget, UnpackError, Whiteouts, unpack_into};
 
 /// What the child says last.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Answer {
-    Done { diff_id: Digest, size: u64 },
+    Done { size: u64 },
     Failed { why: String },
 }
 
@@ -42,14 +41,10 @@ enum ConfineError {
 }
 
 /// What is read at once.
-const CHUNK: usize = 256 << 10;
+const CHUNK: usize = 1 << 20;
 
 /// Unpacks as [`super::unpack`], in a child that executes `quai`.
-pub(crate) fn unpack(
-    quai: &Path,
-    archive: impl Read,
-    into: &Path,
-) -> Result<Unpacked, UnpackError> {
+pub(crate) fn unpack(quai: &Path, archive: impl Read, into: &Path) -> Result<u64, UnpackError> {
     let execute = |source| UnpackError::Child { source };
     let mut child = Command::new(quai)
         .arg("unpack")
@@ -60,6 +55,10 @@ pub(crate) fn unpack(
         .spawn()
         .map_err(execute)?;
     let input = child.stdin.take().expect("a pipe was asked for");
+    // A small pipe is only slower.
+    if let Err(error) = kernel::file::set_pipe_size(input.as_fd(), CHUNK) {
+        tracing::debug!("the pipe of an archive stays small: {error}");
+    }
     let fed = feed(archive, input);
     let mut text = String::new();
     let mut output = child.stdout.take().expect("a pipe was asked for");
@@ -71,7 +70,7 @@ pub(crate) fn unpack(
         (Err(source), _) if source.kind() != io::ErrorKind::BrokenPipe => {
             Err(UnpackError::Read { source })
         }
-        (_, Ok(Answer::Done { diff_id, size })) => Ok(Unpacked { diff_id, size }),
+        (_, Ok(Answer::Done { size })) => Ok(size),
         (_, Ok(Answer::Failed { why })) => Err(UnpackError::Refused { why }),
         (_, Err(_)) => Err(UnpackError::Refused {
             why: format!("the process that unpacks ended early: {status}"),
@@ -94,7 +93,7 @@ fn feed(mut archive: impl Read, mut to: impl Write) -> io::Result<()> {
 /// The role `quai unpack`: an archive on the standard input becomes files in the working directory.
 pub fn run() -> ExitCode {
     let answer = match confine().map_err(|error| error.to_string()).and_then(work) {
-        Ok(Unpacked { diff_id, size }) => Answer::Done { diff_id, size },
+        Ok(size) => Answer::Done { size },
         Err(why) => Answer::Failed { why },
     };
     let text = serde_json::to_string(&answer).expect("an answer is plain data");
@@ -104,7 +103,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn work((input, tree, budget): (File, Tree, Budget)) -> Result<Unpacked, String> {
+fn work((input, tree, budget): (File, Tree, Budget)) -> Result<u64, String> {
     let input = BufReader::with_capacity(CHUNK, input);
     unpack_into(input, tree, Whiteouts::Applied, budget).map_err(|error| error.to_string())
 }
@@ -145,7 +144,7 @@ fn confine() -> Result<(File, Tree, Budget), ConfineError> {
     Ok((File::from(input), tree, budget))
 }
 
-/// The calls that reading an archive and writing files take, on two threads.
+/// The calls that reading an archive and writing files take, on one thread.
 const CALLS: [&str; 55] = [
     "brk",
     "clock_gettime",
@@ -204,21 +203,11 @@ const CALLS: [&str; 55] = [
     "writev",
 ];
 
-/// Every flag of clone(2) that makes a namespace.
-const NAMESPACE_FLAGS: u64 = 0x7e02_0000;
-
-const ENOSYS: i32 = 38;
-
 fn only_files() -> Result<(), ConfineError> {
     let mut filter = ScmpFilterContext::new(ScmpAction::Errno(1))?;
     filter.set_act_badarch(ScmpAction::KillProcess)?;
     for name in CALLS {
         filter.add_rule(ScmpAction::Allow, ScmpSyscall::from_name(name)?)?;
     }
-    // A thread, and no namespace; the flags of clone3 lie out of a filter's sight.
-    let none = ScmpArgCompare::new(0, ScmpCompareOp::MaskedEqual(NAMESPACE_FLAGS), 0);
-    let clone = ScmpSyscall::from_name("clone")?;
-    filter.add_rule_conditional(ScmpAction::Allow, clone, &[none])?;
-    filter.add_rule(ScmpAction::Errno(ENOSYS), ScmpSyscall::from_name("clone3")?)?;
     Ok(filter.load()?)
 }

@@ -15,13 +15,11 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use kernel::error::SysError;
 use kernel::tree::{self, Mtime, Node, Tree};
 use tar::{Archive, Entry, EntryType};
-
-use crate::oci::{Digest, Hasher};
-use crate::store::Background;
 
 use pax::{Records, Tap};
 
@@ -31,15 +29,6 @@ pub(crate) use confined::unpack as unpack_confined;
 
 const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
-
-/// What came out of an archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unpacked {
-    /// Digest of the uncompressed archive.
-    pub diff_id: Digest,
-    /// Bytes of the files.
-    pub size: u64,
-}
 
 /// An archive that cannot be unpacked.
 #[derive(Debug, thiserror::Error)]
@@ -100,24 +89,21 @@ pub enum Whiteouts {
     Literal,
 }
 
-/// Unpacks an uncompressed layer into the empty directory `into` and computes its digest on the way.
-pub fn unpack(archive: impl Read, into: &Path) -> Result<Unpacked, UnpackError> {
+/// Unpacks an uncompressed layer into the empty directory `into`; gives the bytes of its files.
+pub fn unpack(archive: impl Read, into: &Path) -> Result<u64, UnpackError> {
     let budget = Budget::UNBOUNDED;
     unpack_into(archive, Tree::open(into)?, Whiteouts::Applied, budget)
 }
 
-/// Unpacks an uncompressed archive into a tree that is open already, replacing what has the same name.
+/// Unpacks an uncompressed archive into a tree that is open already, replacing what has the same name; gives the bytes
+/// of its files. The archive is read to its end, whatever follows the last entry.
 pub fn unpack_into(
-    archive: impl Read,
+    mut archive: impl Read,
     into: Tree,
     whiteouts: Whiteouts,
     budget: Budget,
-) -> Result<Unpacked, UnpackError> {
+) -> Result<u64, UnpackError> {
     let read = |source| UnpackError::Read { source };
-    let mut source = HashingReader {
-        inner: archive,
-        hasher: Background::new(Hasher::default()).map_err(read)?,
-    };
     let mut size = 0;
     {
         let mut target = Target {
@@ -126,8 +112,9 @@ pub fn unpack_into(
             budget,
             parent: None,
             times: Vec::new(),
+            buffer: vec![0; HOLE],
         };
-        let tap = Tap::new(&mut source);
+        let tap = Tap::new(&mut archive);
         let kept = tap.kept();
         let mut archive = Archive::new(tap);
         for entry in archive.entries().map_err(read)? {
@@ -140,25 +127,8 @@ pub fn unpack_into(
         }
         target.set_times()?;
     }
-    // The digest covers the padding after the last entry too.
-    io::copy(&mut source, &mut io::sink()).map_err(|source| UnpackError::Read { source })?;
-    Ok(Unpacked {
-        diff_id: source.hasher.finish().map_err(read)?.finish(),
-        size,
-    })
-}
-
-struct HashingReader<R> {
-    inner: R,
-    hasher: Background<Hasher>,
-}
-
-impl<R: Read> Read for HashingReader<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.hasher.write_all(&buffer[..count])?;
-        Ok(count)
-    }
+    io::copy(&mut archive, &mut io::sink()).map_err(read)?;
+    Ok(size)
 }
 
 struct Target {
@@ -166,9 +136,11 @@ struct Target {
     whiteouts: Whiteouts,
     budget: Budget,
     /// The folder of the last entry: archives list a folder's files one after the other.
-    parent: Option<(PathBuf, OwnedFd)>,
+    parent: Option<(PathBuf, Rc<OwnedFd>)>,
     /// Folders get their times at the end, because making files in them changes it.
     times: Vec<(PathBuf, Mtime)>,
+    /// What is copied at once.
+    buffer: Vec<u8>,
 }
 
 impl Target {
@@ -229,7 +201,16 @@ impl Target {
         };
         let kind = entry.header().entry_type();
         let meta = Meta::of(entry, records);
-        let mut size = 0;
+        if kind.is_file() || matches!(kind, EntryType::Continuous | EntryType::GNUSparse) {
+            let mut file = create_file(parent.as_fd(), name).map_err(named)?;
+            let copied = copy_sparse(entry, &mut file, &mut self.buffer);
+            let size = copied.map_err(|source| UnpackError::Copy {
+                name: path.display().to_string(),
+                source,
+            })?;
+            meta.apply_to_file(file.as_fd()).map_err(named)?;
+            return Ok(size);
+        }
         if !(kind.is_dir() && is_dir(parent.as_fd(), name)) {
             tree::remove_all(parent.as_fd(), name).map_err(named)?;
         }
@@ -240,13 +221,6 @@ impl Target {
                     done => done.map_err(named)?,
                 }
                 self.times.push((path.to_owned(), meta.mtime));
-            }
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                let mut file = tree::create_file(parent.as_fd(), name).map_err(named)?;
-                size = copy_sparse(entry, &mut file).map_err(|source| UnpackError::Copy {
-                    name: path.display().to_string(),
-                    source,
-                })?;
             }
             EntryType::Symlink => {
                 let link = link_name(entry, records);
@@ -276,7 +250,7 @@ impl Target {
             _ => return Ok(0),
         }
         meta.apply(parent.as_fd(), name, kind).map_err(named)?;
-        Ok(size)
+        Ok(0)
     }
 
     fn hard_link(&mut self, old: &Path, parent: &OwnedFd, name: &OsStr) -> Result<(), SysError> {
@@ -300,17 +274,14 @@ impl Target {
         meta.apply_to_dir(root.as_fd())
     }
 
-    fn folder(&mut self, path: &Path) -> Result<OwnedFd, SysError> {
+    fn folder(&mut self, path: &Path) -> Result<Rc<OwnedFd>, SysError> {
         if let Some((known, fd)) = &self.parent
             && known == path
-            && let Ok(fd) = fd.try_clone()
         {
-            return Ok(fd);
+            return Ok(Rc::clone(fd));
         }
-        let fd = self.tree.make_dirs(path)?;
-        if let Ok(copy) = fd.try_clone() {
-            self.parent = Some((path.to_owned(), copy));
-        }
+        let fd = Rc::new(self.tree.make_dirs(path)?);
+        self.parent = Some((path.to_owned(), Rc::clone(&fd)));
         Ok(fd)
     }
 
@@ -360,23 +331,27 @@ impl Meta {
     fn apply(&self, parent: BorrowedFd<'_>, name: &OsStr, kind: EntryType) -> Result<(), SysError> {
         given(tree::chown(parent, name, self.uid, self.gid))?;
         tree::chmod(parent, name, self.mode)?;
-        if !self.xattrs.is_empty() && (kind.is_dir() || kind.is_file()) {
-            let file = Tree::at(parent.try_clone_to_owned().map_err(|source| SysError {
+        if !self.xattrs.is_empty() && kind.is_dir() {
+            let parent = Tree::at(parent.try_clone_to_owned().map_err(|source| SysError {
                 call: "dup",
                 object: None,
                 source,
             })?);
-            let file: OwnedFd = match kind.is_dir() {
-                true => file.dir(Path::new(name))?,
-                false => file.file(Path::new(name))?.into(),
-            };
-            self.set_xattrs(file.as_fd())?;
+            self.set_xattrs(parent.dir(Path::new(name))?.as_fd())?;
         }
         if kind.is_dir() {
             Ok(())
         } else {
             tree::set_mtime(parent, name, self.mtime)
         }
+    }
+
+    /// As [`Meta::apply`], by descriptor: no name is looked up again.
+    fn apply_to_file(&self, file: BorrowedFd<'_>) -> Result<(), SysError> {
+        tree::chown_open(file, self.uid, self.gid)?;
+        tree::chmod_open(file, self.mode)?;
+        self.set_xattrs(file)?;
+        tree::set_mtime_open(file, self.mtime)
     }
 
     fn apply_to_dir(&self, dir: BorrowedFd<'_>) -> Result<(), SysError> {
@@ -440,9 +415,19 @@ fn pax_time(text: &str) -> Option<Mtime> {
 /// Bytes looked at together: zeros in all of them become a hole.
 const HOLE: usize = 64 << 10;
 
+/// Makes a file in place of what has its name; most often nothing has.
+fn create_file(parent: BorrowedFd<'_>, name: &OsStr) -> Result<File, SysError> {
+    match tree::create_file(parent, name) {
+        Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => {
+            tree::remove_all(parent, name)?;
+            tree::create_file(parent, name)
+        }
+        done => done,
+    }
+}
+
 /// Copies a file's content and leaves holes where there are only zeros, as a sparse file has them.
-fn copy_sparse(from: &mut impl Read, to: &mut File) -> io::Result<u64> {
-    let mut buffer = vec![0; HOLE];
+fn copy_sparse(from: &mut impl Read, to: &mut File, buffer: &mut [u8]) -> io::Result<u64> {
     let (mut size, mut ends_in_hole) = (0, false);
     loop {
         let mut filled = 0;
