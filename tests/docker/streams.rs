@@ -132,6 +132,10 @@ fn detach(docker: &Docker) {
         "-c",
         "echo ready; cat",
     ]);
+    // Its greeting must not come between what is typed and the echo.
+    while !docker.ok(&["logs", "left"]).contains("ready") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     // Without a terminal of its own the client leaves the keys to the engine.
     let mut stream = docker.hijack("/containers/left/attach?stream=1&stdin=1&stdout=1&stderr=1");
     stream.write_all(b"typed\n").unwrap();

@@ -88,11 +88,18 @@ fn length(value: &Value) -> Result<usize, String> {
     }
 }
 
+static EMPTY: Value = Value::String(String::new());
+
 fn index(value: &Value, keys: &[Value]) -> Result<Value, String> {
     let mut value = value;
     for key in keys {
         value = match (value, key) {
-            (Value::Object(fields), Value::String(key)) => fields.get(key).unwrap_or(&Value::Null),
+            (Value::Object(fields), Value::String(key)) => match fields.get(key) {
+                Some(field) => field,
+                // Go's map of texts gives an empty one for a name it does not have.
+                None if !fields.is_empty() && fields.values().all(Value::is_string) => &EMPTY,
+                None => &Value::Null,
+            },
             (Value::Array(items), Value::Number(_)) => {
                 let at = number(key)?;
                 items
