@@ -2,6 +2,7 @@
 //! image that both are given.
 
 use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -142,9 +143,22 @@ impl Daemon {
         &self.socket
     }
 
-    /// Where it keeps its data, when the test started it.
+    /// Where it keeps its data.
     pub(crate) fn data(&self) -> PathBuf {
-        self.scratch.join("data")
+        match &self.process {
+            Some(_) => self.scratch.join("data"),
+            // One that was there before says it itself.
+            None => self.told_data().unwrap_or_default(),
+        }
+    }
+
+    fn told_data(&self) -> Option<PathBuf> {
+        let mut stream = UnixStream::connect(&self.socket).ok()?;
+        stream.write_all(b"GET /info HTTP/1.0\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (_, rest) = answer.split_once("\"DockerRootDir\":\"")?;
+        rest.split_once('"').map(|(path, _)| path.into())
     }
 
     /// What it has logged, for who looks at a failure.

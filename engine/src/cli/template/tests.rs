@@ -61,6 +61,7 @@ fn functions() {
         "8080",
     );
     check(r#"{{index .Config.Env 1}}"#, "B=2");
+    check(r#"{{index .Config.Labels "none"}}."#, ".");
     check("{{len .Args}} {{len .Name}}", "2 4");
     check(r#"{{join .Args "+"}}"#, "-c+ls");
     check(
