@@ -148,7 +148,7 @@ impl Daemon {
         match &self.process {
             Some(_) => self.scratch.join("data"),
             // One that was there before says it itself.
-            None => self.told_data().unwrap_or_default(),
+            None => self.told_data().unwrap_or_else(|| "/nonexistent".into()),
         }
     }
 
