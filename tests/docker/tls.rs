@@ -1,7 +1,7 @@
 //! The engine on TCP with TLS: who shows a certificate of its authority is served, nobody else.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -128,7 +128,7 @@ impl Authority {
     }
 
     /// Puts `ca.pem`, `cert.pem` and `key.pem` in a folder.
-    fn issue(&self, folder: &PathBuf, purpose: ExtendedKeyUsagePurpose) {
+    fn issue(&self, folder: &Path, purpose: ExtendedKeyUsagePurpose) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         params.extended_key_usages = vec![purpose];

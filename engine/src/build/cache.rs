@@ -96,8 +96,8 @@ impl CacheExport {
             add(&step.manifest, OCI_MANIFEST)?;
             add(&step.image, "application/vnd.oci.image.config.v1+json")?;
             for layer in manifest.layers() {
-                let digest = parse(&layer.digest().to_string())?;
-                add(&digest, &layer.media_type().to_string())?;
+                let digest = parse(layer.digest().as_ref())?;
+                add(&digest, layer.media_type().as_ref())?;
             }
         }
         let config = serde_json::to_vec(&CacheConfig { steps }).expect("steps are plain data");
@@ -273,7 +273,7 @@ impl ImportedCache {
     pub(super) fn bring(&self, store: &Store, step: &StepRecord) -> Result<Held, BuildError> {
         let manifest_bytes = self.document(&step.manifest)?;
         let manifest = manifest_of(&manifest_bytes, &step.manifest)?;
-        let id = parse(&manifest.config().digest().to_string())?;
+        let id = parse(manifest.config().digest().as_ref())?;
         let config_bytes = self.document(&id)?;
         let document = |source| crate::image::ImageError::Document {
             digest: id.clone(),
@@ -289,7 +289,7 @@ impl ImportedCache {
         let mut digests = vec![step.manifest.clone(), id.clone()];
         digests.extend(chains.iter().cloned());
         for layer in manifest.layers() {
-            digests.push(parse(&layer.digest().to_string())?);
+            digests.push(parse(layer.digest().as_ref())?);
         }
         let held = store.hold(digests);
         for (at, (layer, diff_id)) in manifest
@@ -301,7 +301,7 @@ impl ImportedCache {
             if store.has_layer(&chains[at]) {
                 continue;
             }
-            let blob = parse(&layer.digest().to_string())?;
+            let blob = parse(layer.digest().as_ref())?;
             let expected = Expected {
                 diff_id: Some(diff_id),
                 blob: Some(&blob),

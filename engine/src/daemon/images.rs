@@ -183,7 +183,6 @@ impl Daemon {
             metadata: ImageMetadata {
                 last_tag_time: made,
             },
-            ..ImageInspect::default()
         })
     }
 

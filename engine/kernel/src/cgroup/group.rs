@@ -332,13 +332,16 @@ impl Cgroup {
 
     /// Removes the group where nobody is in it and nothing below it; whether it is gone in every hierarchy.
     pub fn remove_if_empty(&self) -> bool {
-        let gone = |directory: PathBuf| match fs::remove_dir(directory) {
+        let gone = |directory: &PathBuf| match fs::remove_dir(directory) {
             Ok(()) => true,
             Err(e) => e.kind() == ErrorKind::NotFound,
         };
-        self.directories()
-            .map(gone)
-            .fold(true, |all, one| all && one)
+        // All are tried, whatever becomes of the first.
+        let left = self
+            .directories()
+            .filter(|directory| !gone(directory))
+            .count();
+        left == 0
     }
 
     /// Removes the group and all below it, in every hierarchy; fails where a process is left.

@@ -350,7 +350,7 @@ mod tests {
         let archive = archive.into_inner().unwrap();
         let target = folder.join("in").display().to_string();
         std::fs::create_dir_all(folder.join("in/d")).unwrap();
-        let error = unpack(&archive, "/d", &target, Owners::Ours).unwrap_err();
+        let error = unpack(&mut archive.as_slice(), "/d", &target, Owners::Ours).unwrap_err();
         assert!(error.to_string().contains("leaves its folder"), "{error}");
         assert!(!folder.join("escaped").exists());
         std::fs::remove_dir_all(folder).unwrap();

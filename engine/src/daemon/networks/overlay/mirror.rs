@@ -91,16 +91,18 @@ impl Mirror {
     fn put(&mut self, keys: &Keys, entry: &KeyValue) {
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         let done = match keys.parse(&entry.key) {
-            Some(Key::Network(id)) => serde_json::from_slice(&entry.value)
-                .map(|network| drop(self.networks.insert(id.to_owned(), network))),
-            Some(Key::Place { network, endpoint }) => {
-                leased(entry).map(|place| drop(self.places.insert(pair(network, endpoint), place)))
-            }
-            Some(Key::Address { network, address }) => leased(entry)
-                .map(|owner| drop(self.addresses.insert(pair(network, address), owner))),
-            Some(Key::Secret { from, to }) => {
-                leased(entry).map(|secret| drop(self.secrets.insert(pair(from, to), secret)))
-            }
+            Some(Key::Network(id)) => serde_json::from_slice(&entry.value).map(|network| {
+                self.networks.insert(id.to_owned(), network);
+            }),
+            Some(Key::Place { network, endpoint }) => leased(entry).map(|place| {
+                self.places.insert(pair(network, endpoint), place);
+            }),
+            Some(Key::Address { network, address }) => leased(entry).map(|owner| {
+                self.addresses.insert(pair(network, address), owner);
+            }),
+            Some(Key::Secret { from, to }) => leased(entry).map(|secret| {
+                self.secrets.insert(pair(from, to), secret);
+            }),
             None => Ok(()),
         };
         if let Err(error) = done {
