@@ -1,7 +1,7 @@
 //! The engine on TCP with TLS: who shows a certificate of its authority is served, nobody else.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
