@@ -107,7 +107,7 @@ start_podman() {
   hold; podman_host=$held
   mkdir -p "$dir"/podman{,-run,-tmp,-net}
   # Its usual limit of open files is more than a host without CAP_SYS_RESOURCE may give.
-  printf '[containers]\ndefault_ulimits = ["nofile=1024:1024"]\n' >"$dir/podman.conf"
+  printf '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n' >"$dir/podman.conf"
   podman_engine import --change 'CMD ["sh"]' "$dir/rootfs.tar" busybox:latest >/dev/null &&
     containers podman podman_engine "$podman_host" ||
     { echo "bench: podman does not work here: $(tail -n 1 "$dir/errors.log")" >&2; return 1; }
