@@ -16,6 +16,7 @@ use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, UPGRADE};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -83,6 +84,13 @@ impl Client {
     /// Asks for a JSON document.
     pub(crate) async fn get(&self, query: &Query) -> Result<Value, CliError> {
         self.json(Method::GET, query, Payload::Empty).await
+    }
+
+    /// Asks for a JSON document of a known form; what it does not name is passed over unread.
+    pub(crate) async fn get_as<T: DeserializeOwned>(&self, query: &Query) -> Result<T, CliError> {
+        let response = self.send(Method::GET, query, Payload::Empty).await?;
+        let body = collect(query, response).await?;
+        parse_as(query, &body)
     }
 
     /// Posts a document and reads the answer's; an empty answer is `null`.
@@ -355,6 +363,10 @@ fn parse(query: &Query, body: &[u8]) -> Result<Value, CliError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Null);
     }
+    parse_as(query, body)
+}
+
+fn parse_as<T: DeserializeOwned>(query: &Query, body: &[u8]) -> Result<T, CliError> {
     serde_json::from_slice(body).map_err(|error| CliError::Nonsense {
         doing: query.as_str().to_owned(),
         why: error.to_string(),

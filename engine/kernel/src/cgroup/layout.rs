@@ -169,9 +169,15 @@ impl Hierarchy {
             },
             Version::V1 if self.controllers.iter().any(|c| c == "cpuset") => {
                 for file in ["cpuset.cpus", "cpuset.mems"] {
-                    let from = above.join(file);
-                    let value = fs::read_to_string(&from).map_err(|e| on("read", e, &from))?;
-                    write(&new.join(file), value.trim())?;
+                    let read = |directory: &Path| {
+                        let from = directory.join(file);
+                        fs::read_to_string(&from).map_err(|e| on("read", e, &from))
+                    };
+                    // Below a group of ours it has come down by itself (`clone_children`); to write it makes the kernel
+                    // plan all its processors anew.
+                    if read(new)?.trim().is_empty() {
+                        write(&new.join(file), read(above)?.trim())?;
+                    }
                 }
                 // The learner's own groups shall be usable as soon as they are made.
                 write(&new.join("cgroup.clone_children"), "1")

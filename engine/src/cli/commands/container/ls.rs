@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::listed::Listed;
 use crate::cli::commands::{Command, Operands};
 use crate::cli::error::CliError;
 use crate::cli::flags::{Flag, Matches, Order};
@@ -101,17 +102,17 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         .with_some("limit", (last > 0).then(|| last.to_string()).as_deref())
         .with_switch("size", sized);
     let query = filters::add(query, matches.all("filter"))?;
-    let answer = session.client.get(&query).await?;
+    // A daemon without containers may send `null`.
+    let answer: Option<Vec<Listed>> = session.client.get_as(&query).await?;
     let length = if matches.on("no-trunc") {
         Length::Whole
     } else {
         Length::Short
     };
     let rows: Vec<Row> = answer
-        .as_array()
         .into_iter()
         .flatten()
-        .map(|one| row(one, length))
+        .map(|Listed(one)| row(&one, length))
         .collect();
     if matches.on("quiet") && format.is_some() {
         output::complain(IGNORED);

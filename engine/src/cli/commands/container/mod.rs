@@ -5,6 +5,7 @@ mod create_body;
 mod create_limits;
 mod create_options;
 mod lifecycle;
+mod listed;
 mod rm;
 mod run;
 mod start;
