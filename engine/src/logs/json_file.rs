@@ -105,7 +105,7 @@ fn escape(out: &mut Vec<u8>, text: &[u8]) {
 
 fn escape_utf8(out: &mut Vec<u8>, mut text: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    while let Some(at) = text.iter().position(|&byte| SPECIAL[usize::from(byte)]) {
+    while let Some(at) = first_special(text) {
         let byte = text[at];
         out.extend_from_slice(&text[..at]);
         match byte {
@@ -128,6 +128,27 @@ fn escape_utf8(out: &mut Vec<u8>, mut text: &[u8]) {
     out.extend_from_slice(text);
 }
 
+/// The first byte that is not copied as it is. Most texts have none for long: blocks are looked at as a whole, which the
+/// processor does with one comparison for many bytes.
+fn first_special(text: &[u8]) -> Option<usize> {
+    const BLOCK: usize = 32;
+    let is_plain = |block: &&[u8]| {
+        block.iter().fold(true, |plain, &byte| {
+            plain
+                & (byte >= 0x20)
+                & (byte != b'"')
+                & (byte != b'\\')
+                & (byte != b'<')
+                & (byte != b'>')
+                & (byte != b'&')
+        })
+    };
+    let skipped = BLOCK * text.chunks_exact(BLOCK).take_while(is_plain).count();
+    let rest = &text[skipped..];
+    let at = rest.iter().position(|&byte| SPECIAL[usize::from(byte)])?;
+    Some(skipped + at)
+}
+
 /// Bytes that JSON wants escaped, and those that Docker's writer escapes for HTML.
 const SPECIAL: [bool; 256] = {
     let mut table = [false; 256];
@@ -147,6 +168,18 @@ const SPECIAL: [bool; 256] = {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn special_bytes_are_found_wherever_they_stand() {
+        for byte in 0..=255 {
+            for place in [0, 1, 31, 32, 33, 63, 70] {
+                let mut text = [b'x'; 71];
+                text[place] = byte;
+                let expected = SPECIAL[usize::from(byte)].then_some(place);
+                assert_eq!(first_special(&text), expected, "{byte} at {place}");
+            }
+        }
+    }
 
     #[test]
     fn texts_survive_the_way_through_json() {

@@ -71,7 +71,7 @@ impl Lines {
         while !bytes.is_empty() {
             let room = LINE_MAX - self.partial.len();
             let window = &bytes[..bytes.len().min(room + 1)];
-            if let Some(at) = window.iter().position(|&byte| byte == b'\n') {
+            if let Some(at) = memchr::memchr(b'\n', window) {
                 let (text, rest) = (&bytes[..at], &bytes[at + 1..]);
                 bytes = rest;
                 if self.partial.is_empty() {
