@@ -1,6 +1,6 @@
 //! All machines of one data folder: which live, which have a disk only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -31,6 +31,8 @@ pub(super) struct Machines {
     ranges: Ranges,
     uplinks: Uplinks,
     alive: BTreeMap<MachineId, OwnedFd>,
+    /// Machines that live and could not be linked to their exercise's other one.
+    unlinked: BTreeSet<MachineId>,
 }
 
 /// Why something could not be done with a machine.
@@ -73,6 +75,7 @@ impl Machines {
             ranges,
             uplinks,
             alive: BTreeMap::new(),
+            unlinked: BTreeSet::new(),
         };
         for id in machines.known()? {
             let record = Record::load(&machines.data.machine(&id));
@@ -128,10 +131,14 @@ impl Machines {
             let keeper = started.keeper;
             self.alive.insert(wish.id.clone(), keeper.pidfd);
             Record::of(keeper.pid, base, wish)?.save(&folder)?;
-            if let Some(cable) = &wish.cable {
-                self.join(&wish.id, cable.place, keeper.pid)?;
-            }
+            self.unlinked.insert(wish.id.clone());
         }
+        if let Some(cable) = &wish.cable
+            && self.unlinked.contains(&wish.id)
+        {
+            self.join(&wish.id, cable.place)?;
+        }
+        self.unlinked.remove(&wish.id);
         Ok(Listed {
             id: wish.id.clone(),
             state: Listing::Alive,
@@ -140,21 +147,23 @@ impl Machines {
     }
 
     /// Links a machine that has just been started to the other one of its exercise, if that lives.
-    fn join(&self, id: &MachineId, place: Place, keeper: i32) -> Result<(), MachineFault> {
+    fn join(&self, id: &MachineId, place: Place) -> Result<(), MachineFault> {
         let other = id.at_place(place.other().into());
-        let record = Record::load(&self.data.machine(&other));
-        let (true, Some(record)) = (self.alive.contains_key(&other), record) else {
+        let keeper = |id| Some(Record::load(&self.data.machine(id))?.pid);
+        let (true, Some(own), Some(far)) =
+            (self.alive.contains_key(&other), keeper(id), keeper(&other))
+        else {
             return Ok(());
         };
         let (ours, theirs) = (self.data.socket(id), self.data.socket(&other));
         let own = End {
             place,
-            keeper,
+            keeper: own,
             socket: &ours,
         };
         let far = End {
             place: place.other(),
-            keeper: record.pid,
+            keeper: far,
             socket: &theirs,
         };
         Ok(cables::join([own, far])?)
@@ -263,6 +272,7 @@ impl Machines {
             }
             groups.machine.remove().map_err(MachineFault::Groups)?;
         }
+        self.unlinked.remove(id);
         self.uplinks.close(id)?;
         Groups::leave(&self.data);
         remove(&self.data.socket(id))?;
