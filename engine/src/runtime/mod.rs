@@ -42,6 +42,7 @@ pub(crate) mod rlimits;
 pub mod seccomp;
 pub(crate) mod user;
 
+mod framing;
 pub mod handshake;
 
 pub mod client;
