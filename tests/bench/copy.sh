@@ -1,8 +1,10 @@
 # COPY of twenty thousand small files.
 # shellcheck shell=bash
 
-quai_copy() { quai build -q --no-cache -t bench-copy "$dir/copy"; }
-peer_copy() { DOCKER_BUILDKIT=0 peer build -q --no-cache -t bench-copy "$dir/copy"; }
+# One file differs each time: a layer that is there already would only be thrown away.
+quai_copy() { change && quai build -q -t bench-copy "$dir/copy"; }
+peer_copy() { change && DOCKER_BUILDKIT=0 peer build -q -t bench-copy "$dir/copy"; }
+change() { echo "$RANDOM$RANDOM$RANDOM" >"$dir/copy/files/changed"; }
 
 # 200 folders of 100 files of 100 bytes.
 make_small_files() {
