@@ -288,6 +288,33 @@ fn intermediate(docker: &Docker) {
     );
 }
 
+fn vanished(docker: &Docker) {
+    let folder = docker.folder("vanished");
+    let dockerfile = "FROM busybox\nRUN sleep 1000 # vanished\n";
+    write(&folder, &[("Dockerfile", dockerfile)]);
+    let runs = || {
+        let list = docker.ok(&["ps", "--no-trunc", "--format", "{{.Command}}"]);
+        list.contains("# vanished")
+    };
+    let program = tests::executable::path().unwrap();
+    let mut client = Command::new(program);
+    for (name, value) in docker.command(&[]).get_envs() {
+        if let Some(value) = value {
+            client.env(name, value);
+        }
+    }
+    let mut client = client
+        .args(["docker", "build", "."])
+        .current_dir(&folder)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    docker.wait_until("the command of the build runs", runs);
+    client.kill().unwrap();
+    client.wait().unwrap();
+    docker.wait_until("the command of the build has ended", || !runs());
+}
+
 fn cache_in_a_directory(docker: &Docker) {
     let folder = docker.folder("travelling");
     let dockerfile = "FROM busybox AS tools\nRUN echo tool >/tool\n\

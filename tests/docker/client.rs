@@ -255,6 +255,16 @@ impl Docker {
         self.ok(&["inspect", "--format", format, name])
     }
 
+    /// Waits until something that happens in the background has happened.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, what: &str, is: impl Fn() -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !is() {
+            assert!(Instant::now() < until, "never: {what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Waits until a format of `inspect` gives a value.
     #[track_caller]
     pub(crate) fn wait_for(&self, name: &str, format: &str, value: &str) {

@@ -69,8 +69,9 @@ impl Daemon {
         }
     }
 
-    /// Ends what belongs to containers that no record knows: their removal was cut short.
+    /// Ends what belongs to containers that no record knows: their removal was cut short, or they were a build's.
     fn sweep(&self) {
+        self.sweep_builds();
         let Ok(entries) = std::fs::read_dir(&self.paths.exec_root) else {
             return;
         };
@@ -83,6 +84,24 @@ impl Daemon {
             if is_container && !containers.contains_key(&id) {
                 drop(containers);
                 self.clear(&id);
+            }
+        }
+    }
+
+    /// Removes the folders of builds that a former daemon did not end.
+    fn sweep_builds(&self) {
+        let of = |dir: &std::path::Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
+        let scratch = of(&self.config.data_root.join("builds")).map(|entry| entry.path());
+        let private = of(&self.paths.exec_root)
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("build-"))
+            .map(|entry| entry.path());
+        for path in scratch.chain(private) {
+            let removed = match path.is_dir() {
+                true => std::fs::remove_dir_all(&path),
+                false => std::fs::remove_file(&path),
+            };
+            if let Err(error) = removed {
+                tracing::warn!("cannot remove {}: {error}", path.display());
             }
         }
     }

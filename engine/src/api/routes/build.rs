@@ -11,10 +11,11 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 
 use crate::api::body::json_lines;
 use crate::api::error::ApiError;
+use crate::api::peer::Peer;
 use crate::api::pipe::{BodyReader, BodyWriter};
 use crate::api::query::Query;
 use crate::api::types::{HostConfig, Ulimit};
@@ -31,6 +32,7 @@ use super::Shared;
 pub(super) async fn build(
     State(daemon): Shared,
     query: Query,
+    peer: Peer,
     request: Request,
 ) -> Result<Response, ApiError> {
     if query.get("version") == Some("2") {
@@ -48,9 +50,11 @@ pub(super) async fn build(
     let prepared = daemon.prepare_build(options, body).await?;
     let (report, messages) = BuildReport::new(style);
     tokio::spawn(async move { daemon.run_build(prepared, report).await });
-    Ok(json_lines(stream::unfold(messages, |mut messages| async {
+    let lines = stream::unfold(messages, |mut messages| async {
         messages.recv().await.map(|message| (message, messages))
-    })))
+    });
+    // A command may say nothing for hours: the build ends with its client all the same.
+    Ok(json_lines(lines.take_until(Box::pin(peer.gone()))))
 }
 
 /// The steps of a build as the archive of an OCI layout; for our own client.
