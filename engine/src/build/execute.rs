@@ -21,6 +21,8 @@ pub enum CachePolicy {
     Use,
     /// They are (`--no-cache`).
     Ignore,
+    /// They are, unless an image or cache of `--cache-from` has them: so the classic builder understands that option.
+    Sources,
 }
 
 /// Another place that `COPY --from=name` and `FROM name` may mean (`--build-context`).

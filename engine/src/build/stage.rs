@@ -241,7 +241,7 @@ impl Build<'_> {
             return Ok(());
         }
         if !state.changed
-            && self.request.cache == CachePolicy::Use
+            && self.request.cache != CachePolicy::Ignore
             && self.import(index, state, &key)
         {
             self.remember(key, parent, state);
@@ -251,7 +251,7 @@ impl Build<'_> {
             return Ok(());
         }
         if !state.changed
-            && self.request.cache == CachePolicy::Use
+            && self.request.cache != CachePolicy::Ignore
             && self.cache_from(index, state, &prepared)?
         {
             self.remember(key, parent, state);

@@ -397,7 +397,11 @@ impl Run<'_> {
         created: &launch::Created,
     ) -> Result<AttachStream, DaemonError> {
         let daemon = self.host.daemon;
-        daemon.connect(container, &self.record, created.engine_pid)?;
+        {
+            // Names of a network are served by tasks of the engine's runtime, which this thread is none of.
+            let _runtime = self.host.handle.enter();
+            daemon.connect(container, &self.record, created.engine_pid)?;
+        }
         let streams = Streams {
             stdin: false,
             stdout: true,

@@ -69,6 +69,13 @@ impl Daemon {
         Ok(Family::of(self.store.steps().all()?))
     }
 
+    /// How many images there are, those between the steps of builds included.
+    pub(super) fn count_images(&self) -> usize {
+        let named = crate::image::images_of(&self.store).unwrap_or_default();
+        let family = self.family().unwrap_or_default();
+        named.len() + self.intermediate_images(&named, &family).len()
+    }
+
     /// Images that only builds know, beside those that have names.
     pub(super) fn intermediate_images(
         &self,

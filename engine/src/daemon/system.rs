@@ -86,7 +86,7 @@ impl Daemon {
             containers_running: count(|state| matches!(state, State::Running(_))),
             containers_paused: count(|state| matches!(state, State::Paused(_))),
             containers_stopped: count(|state| state.process().is_none()),
-            images: i64::try_from(self.image_names().len()).unwrap_or(0),
+            images: i64::try_from(self.count_images()).unwrap_or(0),
             driver: "overlay2".into(),
             driver_status: vec![["userxattr".into(), "true".into()]],
             plugins: InfoPlugins {

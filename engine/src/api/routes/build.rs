@@ -121,6 +121,7 @@ fn options(query: &Query, headers: &HeaderMap) -> Result<BuildOptions, ApiError>
             "squash is only supported with experimental mode",
         ));
     }
+    let cache_from: Vec<String> = json(query, "cachefrom")?;
     Ok(BuildOptions {
         dockerfile: query.get("dockerfile").unwrap_or_default().to_owned(),
         names,
@@ -129,12 +130,12 @@ fn options(query: &Query, headers: &HeaderMap) -> Result<BuildOptions, ApiError>
             .filter(|remote| *remote != "client-session")
             .unwrap_or_default()
             .to_owned(),
-        cache: if query.flag("nocache") {
-            CachePolicy::Ignore
-        } else {
-            CachePolicy::Use
+        cache: match (query.flag("nocache"), query.get("progress")) {
+            (true, _) => CachePolicy::Ignore,
+            (false, None) if !cache_from.is_empty() => CachePolicy::Sources,
+            (false, _) => CachePolicy::Use,
         },
-        cache_from: json(query, "cachefrom")?,
+        cache_from,
         cache_to: json::<Vec<String>>(query, "cacheto")?
             .iter()
             .map(|text| CacheTarget::parse(text))

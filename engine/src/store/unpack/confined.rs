@@ -117,7 +117,7 @@ const MEMORY: u64 = 256 << 20;
 
 fn confine() -> Result<(File, Tree, Budget), ConfineError> {
     let here = Path::new(".");
-    super::has_single_id();
+    super::owner::has_single_id();
     let budget = Budget::of(here)?;
     let input = io::stdin()
         .as_fd()

@@ -6,6 +6,7 @@
 
 mod budget;
 mod confined;
+mod owner;
 mod pax;
 
 use std::borrow::Cow;
@@ -21,6 +22,7 @@ use kernel::error::SysError;
 use kernel::tree::{self, Mtime, Node, Tree};
 use tar::{Archive, Entry, EntryType};
 
+use owner::given;
 use pax::{Records, Tap};
 
 pub use budget::{Budget, Exceeded};
@@ -370,21 +372,6 @@ impl Meta {
         }
         Ok(())
     }
-}
-
-/// Where this user namespace has no id but root's, files of others become root's; the archive of their layer, which
-/// is kept, still tells whose they are.
-fn given(owner: Result<(), SysError>) -> Result<(), SysError> {
-    match owner {
-        Err(error) if error.source.raw_os_error() == Some(22) && has_single_id() => Ok(()),
-        done => done,
-    }
-}
-
-/// Looked at once: a confined process no longer sees `/proc`.
-pub(super) fn has_single_id() -> bool {
-    static SINGLE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    *SINGLE.get_or_init(kernel::namespace::has_single_user)
 }
 
 /// A time of a PAX header: `1700000000.123456789`, which may be before 1970; see pax(1).
