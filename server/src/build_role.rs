@@ -100,6 +100,8 @@ fn daemonless(words: Vec<OsString>) -> anyhow::Result<ExitCode> {
     ]
     .map(OsString::from)
     .into();
+    // Nobody else's group: this user's own, whatever the host's docker group is.
+    call.extend(["--group", "0"].map(OsString::from));
     call.extend(["--data-root".into(), data_root.into_os_string()]);
     call.extend(["--exec-root".into(), exec_root.clone().into_os_string()]);
     call.extend(own.engine);
