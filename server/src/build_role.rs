@@ -105,7 +105,10 @@ fn daemonless(words: Vec<OsString>) -> anyhow::Result<ExitCode> {
     call.extend(["--data-root".into(), data_root.into_os_string()]);
     call.extend(["--exec-root".into(), exec_root.clone().into_os_string()]);
     call.extend(own.engine);
-    let engine = Engine::start(&call)?;
+    let engine = Engine::start(&call).inspect_err(|_| {
+        // Empty, unless another build on this data root works there.
+        let _ = std::fs::remove_dir(&exec_root);
+    })?;
     let mut build: Vec<OsString> = ["-H", &host, "build"].map(OsString::from).into();
     if !own.has_network {
         build.extend(["--network", "host"].map(OsString::from));
