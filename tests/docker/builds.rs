@@ -10,12 +10,18 @@ use crate::projects::{quai, succeeded, write};
 
 pub(crate) const CASES: &[Case] = &[
     ("an_ordinary_user_builds_without_a_daemon", ordinary_user),
-    ("root_builds_without_a_daemon_and_twice_the_same", reproducible),
+    (
+        "root_builds_without_a_daemon_and_twice_the_same",
+        reproducible,
+    ),
     ("other_contexts_are_named", contexts),
     ("a_build_reaches_no_private_address", private_addresses),
     ("a_command_of_a_build_joins_a_network", network),
     ("a_client_that_vanishes_ends_its_build", vanished),
-    ("intermediate_images_are_shown_and_go_with_their_child", intermediate),
+    (
+        "intermediate_images_are_shown_and_go_with_their_child",
+        intermediate,
+    ),
 ];
 
 /// Cases that change what all builds share.
@@ -291,7 +297,10 @@ fn network(docker: &Docker) {
     docker.ok(&["network", "create", "built-on"]);
     let build = ["docker", "build", "--network", "built-on", "."];
     let told = succeeded(&quai(docker, &folder, &build));
-    assert!(told.contains("127.0.0.11") && told.contains("eth0"), "{told}");
+    assert!(
+        told.contains("127.0.0.11") && told.contains("eth0"),
+        "{told}"
+    );
     docker.ok(&["network", "rm", "built-on"]);
 }
 
