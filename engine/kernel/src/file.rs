@@ -118,3 +118,19 @@ pub fn chroot_here() -> Result<(), SysError> {
     let ret = unsafe { libc::chroot(c".".as_ptr()) };
     SysError::check("chroot", ret.into())
 }
+
+/// Exchanges what two names stand for, in one step; see renameat2(2), `RENAME_EXCHANGE`.
+pub fn exchange(dir: Dir<'_>, one: &CStr, other: &CStr) -> Result<(), SysError> {
+    // SAFETY: both names are `CStr` borrows that outlive the call; the kernel only reads them.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            dir.raw(),
+            one.as_ptr(),
+            dir.raw(),
+            other.as_ptr(),
+            libc::RENAME_EXCHANGE,
+        )
+    };
+    SysError::check("renameat2", ret).map_err(|e| e.on(one.to_string_lossy()))
+}

@@ -40,7 +40,17 @@ impl Daemon {
         match below.max_by_key(|(depth, ..)| *depth) {
             None => Ok((self.files(record)?, clean)),
             Some((_, mount, rest)) if mount.kind == "volume" => {
-                Ok((Tree::open(Path::new(&mount.source))?, rest))
+                // Other containers write in it: what leads to a folder of the volume is looked up in the volume.
+                let root = self.volume_dir(&mount.name);
+                match Path::new(&mount.source).strip_prefix(&root) {
+                    Ok(below) => {
+                        let dir = Tree::open(&root)?
+                            .dir(below)
+                            .map_err(|error| asked.missing(&error.source))?;
+                        Ok((Tree::at(dir), rest))
+                    }
+                    Err(_) => Ok((Tree::open(Path::new(&mount.source))?, rest)),
+                }
             }
             Some((_, mount, rest)) => {
                 let machine = Tree::open(&self.machine_root())?;

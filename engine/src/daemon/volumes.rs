@@ -184,6 +184,11 @@ impl Daemon {
         Ok((record, data))
     }
 
+    /// The directory of a volume's content.
+    pub(crate) fn volume_dir(&self, name: &str) -> PathBuf {
+        self.volumes.data(name)
+    }
+
     /// What is mounted for a volume with options; `None` for a plain directory.
     pub(crate) fn volume_source(&self, name: &str) -> Option<volume_options::Mounted> {
         let record = self.volumes.find(name).ok()?;

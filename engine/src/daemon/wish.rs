@@ -214,7 +214,7 @@ impl Daemon {
             Some(Mounted::Bind(path)) => MountSource::Machine(path),
             Some(Mounted::Tmpfs(options)) => MountSource::Tmpfs(options),
             None if mount.kind == "bind" => MountSource::Machine(PathBuf::from(&mount.source)),
-            None => MountSource::Engine(PathBuf::from(&mount.source)),
+            None => self.in_volume(mount),
         };
         let manner = if mount.kind == "bind" {
             self.manner(host, mount)?
@@ -227,6 +227,18 @@ impl Daemon {
             access: access(!mount.rw),
             manner,
         })
+    }
+
+    /// A volume of the engine's own, or a folder in it.
+    fn in_volume(&self, mount: &MountPoint) -> MountSource {
+        let (source, root) = (PathBuf::from(&mount.source), self.volume_dir(&mount.name));
+        match source.strip_prefix(&root) {
+            Ok(path) if !path.as_os_str().is_empty() => MountSource::Inside {
+                path: path.to_owned(),
+                root,
+            },
+            _ => MountSource::Engine(source),
+        }
     }
 
     /// The container's own limits, and the engine's for what it does not say.

@@ -113,7 +113,7 @@ impl Plan {
             resources: request.resources.clone(),
             devices: super::devices::rules(request, stage)?,
             root: request.root.clone(),
-            sources: sources.into_iter().map(Bound::whole).collect(),
+            sources,
             steps,
             entrance: Entrance::Pivot,
             propagation: None,

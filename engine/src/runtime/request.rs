@@ -281,6 +281,14 @@ pub struct Manner {
 pub enum MountSource {
     /// A file or directory of the engine (a named volume, `hosts`), seen in the engine's stage.
     Engine(PathBuf),
+    /// A file or directory below one of the engine's (part of a volume). Containers write there: no link on the way is
+    /// followed.
+    Inside {
+        /// The engine's, which is trusted.
+        root: PathBuf,
+        /// The way from there.
+        path: PathBuf,
+    },
     /// A file or directory of the machine (`-v /home:/x`), seen in the stage of the container.
     Machine(PathBuf),
     /// An empty tmpfs; options as in `--tmpfs`: `size=64m,mode=1777,noexec`.

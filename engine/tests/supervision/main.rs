@@ -16,6 +16,7 @@ mod faults;
 mod health;
 mod logs;
 mod memory;
+mod races;
 mod restart;
 mod secure;
 
@@ -34,6 +35,7 @@ const CASES: &[&[Case]] = &[
     logs::CASES,
     secure::CASES,
     configuration::CASES,
+    races::CASES,
     faults::CASES,
 ];
 

@@ -210,6 +210,7 @@ fn bound(
     let default = root.map(|how| Propagation { reach, ..how });
     Ok(Bound {
         path: wish.bundle.join(source),
+        inside: None,
         reach,
         own: options.own,
         below: options.below,

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use kernel::error::SysError;
-use kernel::fs::Dir;
+use kernel::fs::{self, Access, Dir};
 use kernel::mount::{self, Change, Depth};
 use kernel::namespace::{self, IdMap, Ids};
 use kernel::process::{self, Forked, Parent, Patience, Signal};
@@ -16,11 +16,19 @@ use crate::runtime::namespaces::{Extent, UserNamespace};
 /// A copy of the mounts at a path of this mount namespace, changed as wished.
 pub(crate) fn clone(bound: &Bound) -> Result<OwnedFd, SysError> {
     let on = |e: SysError| e.on(bound.path.to_string_lossy());
-    let tree = mount::clone_tree(
-        Dir::Here,
-        &c(&bound.path.to_string_lossy()),
-        depth(bound.reach),
-    )?;
+    let tree = match &bound.inside {
+        None => mount::clone_tree(
+            Dir::Here,
+            &c(&bound.path.to_string_lossy()),
+            depth(bound.reach),
+        )?,
+        Some(inside) => {
+            // Whoever writes there may exchange a directory for a link at any time: the way is gone once.
+            let root = fs::open(&bound.path, Access::Directory)?;
+            let place = fs::open_beneath(root.as_fd(), inside, Access::Path)?;
+            mount::clone_tree(Dir::At(place.as_fd()), c"", depth(bound.reach))?
+        }
+    };
     let private = Propagation {
         way: Way::Private,
         reach: bound.reach,

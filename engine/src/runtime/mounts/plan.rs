@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::step::{Content, Flag, Source, Step};
+use super::step::{Bound, Content, Flag, Source, Step};
 use crate::runtime::devices;
 use crate::runtime::plan::PlanError;
 use crate::runtime::request::{
@@ -46,7 +46,7 @@ const LINKS: [(&str, &str); 6] = [
 ];
 
 /// Decides the steps of a wish, and which files of the engine they need.
-pub(crate) fn plan(request: &RunRequest) -> Result<(Vec<PathBuf>, Vec<Step>), PlanError> {
+pub(crate) fn plan(request: &RunRequest) -> Result<(Vec<Bound>, Vec<Step>), PlanError> {
     let privileged = request.process.capabilities == CapabilitySpec::All;
     let sys_access = if privileged {
         Access::ReadWrite
@@ -177,14 +177,21 @@ fn file_system(kind: &str, target: &str, options: &[(&str, &str)], flags: &[Flag
     }
 }
 
-fn volume(mount: &MountSpec, sources: &mut Vec<PathBuf>) -> Result<Step, PlanError> {
+fn volume(mount: &MountSpec, sources: &mut Vec<Bound>) -> Result<Step, PlanError> {
     let target = absolute(&mount.target)?;
     if Path::new(&target).starts_with("/proc") {
         return Err(PlanError::OverProc(target));
     }
     let source = match &mount.source {
         MountSource::Engine(path) => {
-            sources.push(path.clone());
+            sources.push(Bound::whole(path.clone()));
+            Source::Engine(sources.len() - 1)
+        }
+        MountSource::Inside { root, path } => {
+            sources.push(Bound {
+                inside: Some(path.clone()),
+                ..Bound::whole(root.clone())
+            });
             Source::Engine(sources.len() - 1)
         }
         MountSource::Machine(path) => Source::Machine(path.clone()),
@@ -311,7 +318,7 @@ mod tests {
     fn masks_come_after_the_volumes() {
         let volume = MountSource::Engine("/disk/v".into());
         let (sources, steps) = plan(&request(&[("/data", volume)])).unwrap();
-        assert_eq!(sources, [PathBuf::from("/disk/v")]);
+        assert_eq!(sources, [Bound::whole("/disk/v".into())]);
         let place = |wanted: &dyn Fn(&Step) -> bool| steps.iter().position(wanted).unwrap();
         let bind = place(&|s| matches!(s, Step::Bind { .. }));
         let mask = place(&|s| matches!(s, Step::Mask(_)));

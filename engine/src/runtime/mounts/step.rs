@@ -167,6 +167,9 @@ pub enum Reach {
 pub struct Bound {
     /// Where it is, in the mount namespace of whoever makes the container.
     pub path: PathBuf,
+    /// What of it, if not all: a way that no link may change.
+    #[serde(default)]
+    pub inside: Option<PathBuf>,
     /// Whether the mounts below it come along.
     pub reach: Reach,
     /// Attributes of the mount itself.
