@@ -18,6 +18,7 @@ pub mod oci_cli;
 pub mod registry;
 pub mod registry_server;
 pub mod roles;
+pub mod rootless;
 pub mod runtime;
 pub mod stage;
 pub mod store;

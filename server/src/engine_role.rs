@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use clap::Parser;
-use engine::daemon::{Config, EngineArgs};
+use engine::daemon::{Config, EngineArgs, Host, Rootless};
 use tracing_subscriber::EnvFilter;
 
 /// Runs the engine until it is told to stop.
 pub(crate) fn run(words: Vec<OsString>) -> ExitCode {
-    let args = EngineArgs::parse_from(std::iter::once("quai engine".into()).chain(words));
-    match start(args) {
+    let name = std::iter::once("quai engine".into());
+    let args = EngineArgs::parse_from(name.chain(words.iter().cloned()));
+    match start(args, &words) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("quai engine: {error:#}");
@@ -36,13 +37,23 @@ fn filter(level: &str) -> EnvFilter {
     EnvFilter::new(if level == "fatal" { "error" } else { level })
 }
 
-fn start(args: EngineArgs) -> anyhow::Result<()> {
+fn start(args: EngineArgs, words: &[OsString]) -> anyhow::Result<()> {
     kernel::memory::keep_little();
     let mut config = Config::resolve(args)?;
     config.unpacker = Some(std::env::current_exe()?);
     if config.validate {
         eprintln!("configuration OK");
         return Ok(());
+    }
+    if config.rootless == Rootless::Outside {
+        let number = |host: &Host| match host {
+            Host::Fd(fd) => Some(*fd),
+            _ => None,
+        };
+        let keep: Vec<i32> = config.hosts.iter().filter_map(number).collect();
+        let warn = |text: &str| eprintln!("quai engine: {text}");
+        let refused = engine::rootless::enter(&config.exec_root, words, &keep, warn);
+        return Err(refused.into());
     }
     let log = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)

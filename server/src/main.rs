@@ -31,6 +31,8 @@ enum Role {
     Local,
     /// The container engine: the Docker API on a socket.
     Engine,
+    /// What stays on the host of an ordinary user's engine.
+    RootlessParent,
     /// The Docker-compatible command line.
     Docker,
     /// `docker build`, also without a daemon.
@@ -88,6 +90,7 @@ impl Role {
         let role = match word.to_str() {
             Some("local") => Self::Local,
             Some("engine") => Self::Engine,
+            Some("rootless-parent") => Self::RootlessParent,
             Some("docker") => Self::Docker,
             Some("runtime") => Self::Runtime,
             // `quai image explore` and `quai compose` are the docker commands of these names.
@@ -122,6 +125,7 @@ fn main() -> ExitCode {
     match role {
         Role::Local => local::run(&words),
         Role::Engine => engine_role::run(words),
+        Role::RootlessParent => engine::rootless::run(&words),
         Role::Docker => engine::cli::main(words),
         Role::Runtime => engine::oci_cli::main(words),
         Role::Build => build_role::run(words),

@@ -30,6 +30,11 @@ pub struct Reservation {
 }
 
 impl Reservation {
+    /// A port that another process has taken, by the socket that holds it.
+    pub fn passed(socket: OwnedFd, port: u16) -> Self {
+        Self { socket, port }
+    }
+
     /// The port.
     pub fn port(&self) -> u16 {
         self.port

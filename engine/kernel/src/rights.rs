@@ -18,6 +18,14 @@ pub fn pair() -> Result<(OwnedFd, OwnedFd), SysError> {
     Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
 }
 
+/// The process at the other end, as it was when it connected or listened; see unix(7), `SO_PEERCRED`.
+pub fn peer_pid(socket: BorrowedFd<'_>) -> Result<i32, SysError> {
+    use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+    getsockopt(&socket, PeerCredentials)
+        .map(|peer| peer.pid())
+        .map_err(|e| SysError::io("getsockopt SO_PEERCRED", e.into()))
+}
+
 fn control_space() -> usize {
     let payload = libc::c_uint::try_from(MAX * size_of::<RawFd>()).expect("a small constant");
     // SAFETY: CMSG_SPACE only computes.

@@ -9,10 +9,13 @@ use serde_json::{Map, Value};
 
 use super::config_access::{self, AccessArgs, AccessConfig, AccessFile};
 use super::config_defaults::{self, DefaultsArgs, DefaultsConfig, DefaultsFile};
+use super::config_error::ConfigError;
 use super::config_life::{self, LifeArgs, LifeConfig, LifeFile};
 use super::config_network::{self, NetworkArgs, NetworkConfig, NetworkFile};
-use super::host::{BadHost, Host};
-use crate::registry::{BadNetwork, Network};
+use super::host::Host;
+use super::rootless::Rootless;
+use crate::registry::Network;
+use crate::rootless::Places;
 
 /// Flags of `quai engine`.
 #[derive(Clone, Debug, Parser)]
@@ -36,6 +39,9 @@ pub struct EngineArgs {
     /// Start containers inside the namespaces of this process
     #[arg(long)]
     stage_pid: Option<u32>,
+    /// Connection to what stays on the host of an ordinary user's engine
+    #[arg(long, hide = true)]
+    rootless_door: Option<i32>,
     /// Configuration file
     #[arg(long)]
     config_file: Option<PathBuf>,
@@ -113,6 +119,8 @@ struct ConfigFile {
 /// The configuration of a running engine.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Whether it is an ordinary user's.
+    pub rootless: Rootless,
     /// Where it listens.
     pub hosts: Vec<Host>,
     /// Where images, containers and volumes are kept.
@@ -157,82 +165,12 @@ pub struct Config {
     pub defaults: DefaultsConfig,
 }
 
-/// A configuration that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("unable to configure the engine with file {}: {source}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file cannot be understood.
-    #[error("unable to configure the engine with file {}: {source}", .path.display())]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// The same thing is said in both places.
-    #[error(
-        "unable to configure the engine with file {}: the following directives are specified both as a flag and in the \
-         configuration file: {key}: (from flag: {flag}, from file: {in_file})",
-        .path.display()
-    )]
-    Twice {
-        /// The file.
-        path: PathBuf,
-        /// Which.
-        key: &'static str,
-        /// What the flag says.
-        flag: String,
-        /// What the file says.
-        in_file: String,
-    },
-    /// Keys that nobody knows.
-    #[error("unable to configure the engine with file {}: the following directives don't match any configuration option: {keys}", .path.display())]
-    Unknown {
-        /// The file.
-        path: PathBuf,
-        /// Which, in alphabetical order.
-        keys: String,
-    },
-    /// What flags and file say together makes no sense.
-    #[error("unable to configure the engine with file {}: merged configuration validation from file and command line flags failed: {why}", .path.display())]
-    Merged {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
-    /// The default log driver does not take these options.
-    #[error("failed to set log opts: {0}")]
-    LogOptions(String),
-    /// A value is not supported.
-    #[error("{key} {value:?} is not supported: {remedy}")]
-    Unsupported {
-        /// The key.
-        key: &'static str,
-        /// The value.
-        value: String,
-        /// What to do.
-        remedy: &'static str,
-    },
-    /// An address is wrong.
-    #[error(transparent)]
-    Host(#[from] BadHost),
-    /// A network is wrong.
-    #[error("allow-private-fetch: {0}")]
-    Network(#[from] BadNetwork),
-}
-
 impl Config {
     /// Joins flags and file; what is said in both places is an error, as in dockerd.
     pub fn resolve(args: EngineArgs) -> Result<Self, ConfigError> {
-        let (path, keys) = load(args.config_file.as_deref())?;
+        let rootless = Rootless::of(args.rootless_door);
+        let of_user = (rootless != Rootless::No).then(Places::of_environment);
+        let (path, keys) = load(args.config_file.as_deref(), of_user)?;
         let Keys {
             own: file,
             life,
@@ -275,7 +213,8 @@ impl Config {
             hosts.push(host.parse()?);
         }
         if hosts.is_empty() {
-            hosts.push(Host::Unix("/var/run/docker.sock".into()));
+            let usual = || Ok("/var/run/docker.sock".into());
+            hosts.push(Host::Unix(of_user.map_or_else(usual, Places::socket)?));
         }
         let mut allow_private_fetch = args.allow_private_fetch;
         for network in &file.allow_private_fetch {
@@ -287,15 +226,18 @@ impl Config {
             .or(file.log_level)
             .unwrap_or_else(|| "info".into());
         Ok(Self {
+            rootless,
             hosts,
-            data_root: args
-                .data_root
-                .or(file.data_root)
-                .unwrap_or_else(|| "/var/lib/docker".into()),
-            exec_root: args
-                .exec_root
-                .or(file.exec_root)
-                .unwrap_or_else(|| "/var/run/docker".into()),
+            data_root: match (args.data_root.or(file.data_root), of_user) {
+                (Some(path), _) => path,
+                (None, Some(places)) => places.data_root()?,
+                (None, None) => "/var/lib/docker".into(),
+            },
+            exec_root: match (args.exec_root.or(file.exec_root), of_user) {
+                (Some(path), _) => path,
+                (None, Some(places)) => places.exec_root()?,
+                (None, None) => "/var/run/docker".into(),
+            },
             catalogue: args.catalogue,
             unpacker: None,
             stage_pid: args.stage_pid,
@@ -341,8 +283,12 @@ fn check_merged(log_level: Option<&str>, labels: &[String]) -> Result<(), String
 }
 
 /// Reads the file. Only the default one may be missing.
-fn load(asked: Option<&Path>) -> Result<(PathBuf, Keys), ConfigError> {
-    let path = asked.map_or_else(|| PathBuf::from("/etc/docker/daemon.json"), Path::to_owned);
+fn load(asked: Option<&Path>, of_user: Option<Places>) -> Result<(PathBuf, Keys), ConfigError> {
+    let path = match (asked, of_user) {
+        (Some(path), _) => path.to_owned(),
+        (None, Some(places)) => places.config_file()?,
+        (None, None) => "/etc/docker/daemon.json".into(),
+    };
     let bytes = match std::fs::read(&path) {
         Err(source) if source.kind() == std::io::ErrorKind::NotFound && asked.is_none() => {
             return Ok((path, Keys::default()));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Deserialize;
 
-use super::config::ConfigError;
+use super::config_error::ConfigError;
 
 /// Flags of `quai engine` about who reaches it.
 #[derive(Clone, Debug, Default, Args)]

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::cluster::{Settings, TlsFiles};
 
-use super::config::ConfigError;
+use super::config_error::ConfigError;
 
 /// Flags of `quai engine` about the shared store.
 #[derive(Clone, Debug, Default, Args)]

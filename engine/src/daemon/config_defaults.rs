@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::config::ConfigError;
+use super::config_error::ConfigError;
 use crate::runtime::request::SeccompSpec;
 
 /// The runtimes that are there without a word about them: both are this engine itself.

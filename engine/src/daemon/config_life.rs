@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::api::types::Ulimit;
 
-use super::config::ConfigError;
+use super::config_error::ConfigError;
 use super::size;
 
 /// Flags of `quai engine` about the life of containers.

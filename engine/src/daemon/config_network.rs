@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use crate::network::subnet::Subnet;
 
-use super::config::ConfigError;
 use super::config_cluster::{self, ClusterArgs, ClusterConfig, ClusterFile};
+use super::config_error::ConfigError;
 
 /// Flags of `quai engine` about networks.
 #[derive(Clone, Debug, Default, Args)]

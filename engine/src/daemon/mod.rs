@@ -8,6 +8,7 @@ mod config;
 mod config_access;
 mod config_cluster;
 mod config_defaults;
+mod config_error;
 mod config_life;
 mod config_network;
 mod duration;
@@ -40,6 +41,7 @@ mod recover;
 mod reload;
 mod remove;
 mod restart;
+mod rootless;
 mod size;
 mod start;
 mod stats;
@@ -78,10 +80,11 @@ pub use build_cache::CacheTarget;
 pub use build_prune::{CACHE_FILTERS, CachePrune, CachePruned};
 pub use build_report::{BuildReport, ReportStyle};
 pub use commit::CommitOptions;
-pub use config::{Config, ConfigError, EngineArgs};
+pub use config::{Config, EngineArgs};
 pub use config_access::{AccessConfig, TlsFiles};
 pub use config_cluster::{Advertise, ClusterConfig};
 pub use config_defaults::DefaultsConfig;
+pub use config_error::ConfigError;
 pub use config_life::LifeConfig;
 pub use config_network::NetworkConfig;
 pub use error::{DaemonError, ErrorKind};
@@ -98,6 +101,7 @@ pub use progress::ProgressSink;
 pub use pull::{PullRequest, PulledTags};
 pub use push::PushRequest;
 pub use remove::RemoveOptions;
+pub use rootless::Rootless;
 pub use stop::WaitCondition;
 pub use system::{API_VERSION, MIN_API_VERSION, event_matches, parse_time};
 
@@ -133,6 +137,8 @@ pub struct Daemon {
     naming: tokio::sync::Mutex<()>,
     /// How registries are reached.
     registries: Settings,
+    /// Of an ordinary user's engine: the way to the host's ports.
+    door: Option<crate::rootless::Door>,
     _lock: FileLock,
 }
 
@@ -189,6 +195,7 @@ impl Daemon {
         })?;
         Ok(Self {
             id,
+            door: config.rootless.door()?,
             stage,
             registries,
             paths: Paths {

@@ -27,7 +27,15 @@ impl Daemon {
                 }
                 _ => return Err(not_running(&frozen.id)),
             };
-            cgroups::freeze(&daemon.group_path(&frozen.record()))?;
+            cgroups::freeze(&daemon.group_path(&frozen.record())).map_err(|error| {
+                if error.source.kind() != std::io::ErrorKind::Unsupported {
+                    return error.into();
+                }
+                DaemonError::Refused(format!(
+                    "Cannot pause container {}: this engine may use no control groups",
+                    frozen.id
+                ))
+            })?;
             frozen.lock().record.state = State::Paused(running);
             frozen.end_monitor();
             daemon.save(&frozen)?;

@@ -46,6 +46,8 @@ pub(crate) struct SysInfo {
     offers: BTreeSet<Offer>,
     /// Whether there is one tree for all controllers and nothing else.
     pub(crate) unified: bool,
+    /// Whether there is no tree at all that this engine may use.
+    pub(crate) absent: bool,
     /// The processors a container may be given, such as `0-3`.
     pub(crate) cpus: String,
     /// The memory nodes.
@@ -98,11 +100,17 @@ impl SysInfo {
     /// Looks at what is mounted. A host without control groups offers nothing.
     pub(crate) fn detect() -> Self {
         let layout = Layout::detect().unwrap_or_default();
+        let absent = layout.hierarchies().is_empty();
         let mut info = Self {
-            unified: layout
-                .hierarchies()
-                .iter()
-                .all(|hierarchy| hierarchy.version == Version::V2),
+            unified: if absent {
+                !Layout::host_has_v1()
+            } else {
+                layout
+                    .hierarchies()
+                    .iter()
+                    .all(|hierarchy| hierarchy.version == Version::V2)
+            },
+            absent,
             ..Self::default()
         };
         for (offer, controller, file) in FILES {
@@ -151,6 +159,7 @@ impl SysInfo {
         Self {
             offers: offers.iter().copied().collect(),
             unified: false,
+            absent: false,
             cpus: "0-1".into(),
             mems: "0".into(),
         }

@@ -113,7 +113,7 @@ impl Daemon {
                 .map_or(0, |dir| i64::try_from(dir.count()).unwrap_or(0)),
             system_time: Timestamp::now().to_string(),
             logging_driver: self.config.life.log_driver.clone(),
-            cgroup_driver: "cgroupfs".into(),
+            cgroup_driver: if kernel.absent { "none" } else { "cgroupfs" }.into(),
             cgroup_version: if unified { "2" } else { "1" }.into(),
             n_events_listener: i64::try_from(self.events.listeners()).unwrap_or(0),
             kernel_version: kernel_release(),
@@ -149,9 +149,22 @@ impl Daemon {
             live_restore_enabled: self.config.life.live_restore,
             init_binary: "quai".into(),
             warnings: warnings(&kernel),
-            security_options: security_options(&self.config.defaults.seccomp_name),
+            security_options: self.security_options(),
             ..Info::default()
         }
+    }
+
+    /// What confines containers here, in Docker's words and order.
+    fn security_options(&self) -> Vec<String> {
+        let profile = crate::runtime::apparmor::usual().then_some("name=apparmor");
+        let rootless = self.door.is_some().then_some("name=rootless");
+        let filter = format!("name=seccomp,profile={}", self.config.defaults.seccomp_name);
+        profile
+            .into_iter()
+            .chain([filter.as_str()])
+            .chain(rootless)
+            .map(str::to_owned)
+            .collect()
     }
 
     /// How the registries are reached that the configuration names.
@@ -219,6 +232,16 @@ impl Daemon {
 
 /// What this host cannot hold, for people.
 fn warnings(kernel: &SysInfo) -> Option<Vec<String>> {
+    if kernel.absent {
+        let remedy = if kernel.unified {
+            "Systemd is required to enable cgroups in rootless-mode."
+        } else {
+            "To enable cgroups in rootless-mode, you need to boot the system in cgroup v2 mode."
+        };
+        return Some(vec![format!(
+            "WARNING: Running in rootless-mode without cgroups. {remedy}"
+        )]);
+    }
     let wanted = [
         (Offer::Memory, "memory limit support"),
         (Offer::Swap, "swap limit support"),
@@ -345,13 +368,6 @@ fn architecture() -> &'static str {
         "aarch64" => "arm64",
         other => other,
     }
-}
-
-/// What confines containers here, in Docker's words and order.
-fn security_options(filter: &str) -> Vec<String> {
-    let profile = crate::runtime::apparmor::usual().then(|| "name=apparmor".to_owned());
-    let filter = format!("name=seccomp,profile={filter}");
-    profile.into_iter().chain([filter]).collect()
 }
 
 #[cfg(test)]

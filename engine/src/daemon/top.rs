@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use kernel::namespace;
 
 use crate::api::types::ContainerTop;
 use crate::runtime::cgroups;
 
-use super::container::{State, not_running};
+use super::container::{Container, State, not_running};
 use super::{Daemon, DaemonError};
 
 /// Ticks in a second; the same on every Linux that this engine runs on.
@@ -133,7 +134,7 @@ impl Daemon {
         let columns = columns(arguments.unwrap_or("-ef"))?;
         self.block(move |daemon| {
             let users = users(&daemon.machine_root());
-            let pids = cgroups::processes(&daemon.group_path(&container.record()))?;
+            let pids = daemon.processes(&container)?;
             // A process may end between the list and the look at it.
             let mut processes: Vec<_> = pids
                 .into_iter()
@@ -147,6 +148,25 @@ impl Daemon {
             })
         })
         .await
+    }
+}
+
+impl Daemon {
+    /// The processes of a container: those of its group, or without control groups those of its first process's
+    /// namespace.
+    fn processes(&self, container: &Container) -> Result<Vec<i32>, DaemonError> {
+        let group = self.group_path(&container.record());
+        if cgroups::of(&group)?.exists() {
+            return Ok(cgroups::processes(&group)?);
+        }
+        let Some(running) = container.lock().record.state.process().cloned() else {
+            return Ok(Vec::new());
+        };
+        let number = |pid: u32| i32::try_from(pid).unwrap_or(i32::MAX);
+        let own = namespace::inode(number(running.engine_pid), "pid")?;
+        let all = kernel::procfs::process::pids()?;
+        let is_in = |pid: &i32| namespace::inode(*pid, "pid").is_ok_and(|inode| inode == own);
+        Ok(all.into_iter().filter(is_in).collect())
     }
 }
 

@@ -158,7 +158,7 @@ impl Pool {
             subnet::number(self.range.last()),
         );
         // Among one more than are taken there is a free one, if there is any.
-        let tries = (self.taken.len() as u128 + 3).min(last - first + 1);
+        let tries = (self.taken.len() as u128 + 3).min((last - first).saturating_add(1));
         let mut candidate = self.next;
         for _ in 0..tries {
             if candidate < first || candidate > last {
@@ -208,6 +208,12 @@ mod tests {
         assert_eq!(pool.allocate(), Err(IpamError::Full(pool.subnet())));
         pool.release(only);
         assert_eq!(pool.allocate().unwrap(), only);
+    }
+
+    #[test]
+    fn the_whole_of_ipv6_has_one_address_more_than_a_number_counts() {
+        let mut pool = pool("::/0");
+        assert_eq!(pool.allocate().unwrap(), ip("::2"));
     }
 
     #[test]

@@ -67,6 +67,23 @@ pub enum NetworkError {
         /// Which protocol.
         protocol: ports::Protocol,
     },
+    /// An ordinary user may not have the port.
+    #[error(
+        "cannot expose privileged port {port}: choose a larger port number (>= 1024), or let every user of this host \
+         have it with `sysctl net.ipv4.ip_unprivileged_port_start={port}`"
+    )]
+    PortPrivileged {
+        /// Which.
+        port: u16,
+    },
+    /// The protocol has no port that an ordinary user's engine can relay.
+    #[error(
+        "cannot publish a port of {protocol}: an ordinary user's engine relays tcp and udp only"
+    )]
+    NotRelayed {
+        /// Which.
+        protocol: ports::Protocol,
+    },
     /// This kernel cannot do it.
     #[error("this kernel has no {feature}: `quai doctor` lists what it lacks")]
     Lacking {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::inside::{Namespace, inside};
 use super::{NetworkError, step};
+use crate::rootless::{Carrier, Door};
 use crate::stage::Stage;
 
 /// A port of the stage that leads to a container.
@@ -142,6 +143,28 @@ pub fn reserve(
             _ => step(format!("listen on {address}/{protocol}"))(error),
         })
     })
+}
+
+/// Takes a port of the host as [`reserve`] does, for an engine that is not in the host's network namespace.
+pub fn reserve_on_host(
+    door: &Door,
+    address: SocketAddr,
+    protocol: Protocol,
+) -> Result<Reservation, NetworkError> {
+    let carrier = match protocol {
+        Protocol::Tcp => Carrier::Tcp,
+        Protocol::Udp => Carrier::Udp,
+        Protocol::Sctp => return Err(NetworkError::NotRelayed { protocol }),
+    };
+    door.listen(address, carrier)
+        .map(|(socket, port)| Reservation::passed(socket, port))
+        .map_err(|error| match error.source.kind() {
+            ErrorKind::AddrInUse => NetworkError::PortTaken { address, protocol },
+            ErrorKind::PermissionDenied => NetworkError::PortPrivileged {
+                port: address.port(),
+            },
+            _ => step(format!("listen on {address}/{protocol} of the host"))(error),
+        })
 }
 
 /// `EPROTONOSUPPORT`

@@ -101,9 +101,10 @@ impl Global {
             given.is_on("version").then_some(Ask::Version)
         };
         let global = Self {
-            root: given
-                .last("root")
-                .map_or_else(|| default_root(ordinary), PathBuf::from),
+            root: given.last("root").map_or_else(
+                || default_root(ordinary || is_root_of_a_user()),
+                PathBuf::from,
+            ),
             log: given
                 .last("log")
                 .filter(|l| !l.is_empty())
@@ -127,6 +128,11 @@ fn kernel_root() -> bool {
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     let mut words = map.split_whitespace();
     words.next() == Some("0") && words.next() == Some("0")
+}
+
+/// Whether an ordinary user's engine calls, as root of a user namespace: then `/run` is not ours. As runc decides it.
+fn is_root_of_a_user() -> bool {
+    !kernel_root() && std::env::var_os("USER").is_none_or(|user| user != "root")
 }
 
 fn default_root(ordinary: bool) -> PathBuf {

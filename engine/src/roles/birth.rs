@@ -326,7 +326,7 @@ pub(super) fn end(pidfd: &OwnedFd) {
 }
 
 /// The numbers of a child of ours: in the engine's stage, and in the learner's machine.
-fn numbers(pidfd: &OwnedFd, stage: &Stage) -> Result<(u32, u32), SysError> {
+pub(super) fn numbers(pidfd: &OwnedFd, stage: &Stage) -> Result<(u32, u32), SysError> {
     let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
     let info = std::fs::read_to_string(&path).map_err(|e| SysError::io("read", e).on(&path))?;
     let line = info.lines().find_map(|line| line.strip_prefix("NSpid:"));

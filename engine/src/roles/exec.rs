@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use kernel::cgroup::Cgroup;
 use kernel::error::SysError;
-use kernel::namespace::Namespaces;
+use kernel::namespace::{self, Namespaces};
 use kernel::process::{self, Forked, Patience};
 use kernel::{pty, signal};
 
@@ -31,6 +31,31 @@ pub(super) struct Home<'a> {
     pub(super) besides: Namespaces,
 }
 
+/// The namespaces every container may have, by their names under `/proc/PID/ns`.
+const USUAL: [(&str, Namespaces); 6] = [
+    ("pid", Namespaces::PID),
+    ("mnt", Namespaces::MOUNT),
+    ("net", Namespaces::NETWORK),
+    ("uts", Namespaces::UTS),
+    ("ipc", Namespaces::IPC),
+    ("cgroup", Namespaces::CGROUP),
+];
+
+/// Those that a process has and the caller has not. What is shared with the host cannot be entered from a user
+/// namespace, not even where one is already.
+fn others(pidfd: &OwnedFd) -> Result<Namespaces, SysError> {
+    let (theirs, _) = birth::numbers(pidfd, &Stage::Host)?;
+    let theirs = i32::try_from(theirs).unwrap_or(i32::MAX);
+    let own = std::process::id().cast_signed();
+    let mut kinds = Namespaces::NONE;
+    for (name, kind) in USUAL {
+        if namespace::inode(theirs, name)? != namespace::inode(own, name)? {
+            kinds = kinds | kind;
+        }
+    }
+    Ok(kinds)
+}
+
 /// Makes a process in the namespaces and the group of the container's first one.
 pub(super) fn process(
     home: &Home<'_>,
@@ -40,16 +65,12 @@ pub(super) fn process(
 ) -> Result<Born, Refusal> {
     let sys = |e: SysError| Refusal::failed("cannot make a process in the container", &e);
     let (ear, voice) = voice::pair().map_err(sys)?;
-    let mut kinds = home.besides
-        | Namespaces::PID
-        | Namespaces::MOUNT
-        | Namespaces::NETWORK
-        | Namespaces::UTS
-        | Namespaces::IPC
-        | Namespaces::CGROUP;
-    if matches!(home.stage, Stage::Inner { .. }) {
-        kinds = kinds | Namespaces::USER;
-    }
+    let kinds = match home.stage {
+        Stage::Host => home.besides | others(home.init).map_err(sys)?,
+        Stage::Inner { .. } => USUAL
+            .into_iter()
+            .fold(home.besides | Namespaces::USER, |all, (_, kind)| all | kind),
+    };
     let target = home.init.try_clone();
     let target = target.map_err(|e| sys(SysError::io("dup", e)))?;
     match birth::fork_into(home.group, Namespaces::NONE).map_err(sys)? {

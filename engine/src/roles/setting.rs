@@ -16,13 +16,16 @@ pub(super) fn limit(plan: &Plan, group: &Cgroup) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// On version 2 only root of the initial user namespace may load a list of devices. Others cannot make
-/// a device either, which serves as well.
+/// On version 2 only root of the initial user namespace may load a list of devices, and on version 1 an ordinary user
+/// has no group to write one to. Neither can make a device, which serves as well.
 fn one(group: &Cgroup, limit: &Limit) -> Result<(), SysError> {
     match group.limit(std::slice::from_ref(limit)) {
         Err(e)
             if matches!(limit, Limit::Devices(_))
-                && e.source.kind() == std::io::ErrorKind::PermissionDenied
+                && matches!(
+                    e.source.kind(),
+                    std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::Unsupported
+                )
                 && !namespace::is_initial_user()? =>
         {
             Ok(())

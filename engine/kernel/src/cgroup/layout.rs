@@ -31,11 +31,9 @@ pub struct Hierarchy {
 pub struct Layout(Vec<Hierarchy>);
 
 impl Layout {
-    /// Reads what this process sees mounted.
+    /// Reads what this process can reach. A tree that another mount covers is not there for it.
     pub fn detect() -> Result<Self, SysError> {
-        let path = Path::new("/proc/self/mountinfo");
-        let text = fs::read_to_string(path).map_err(|e| on("read", e, path))?;
-        let mut layout = Self::parse(&text);
+        let mut layout = Self::read(is_on_top)?;
         for hierarchy in &mut layout.0 {
             if hierarchy.version == Version::V2 {
                 let file = hierarchy.mount.join("cgroup.controllers");
@@ -46,9 +44,21 @@ impl Layout {
         Ok(layout)
     }
 
+    /// Whether this host has trees of version 1, be they covered or not.
+    pub fn host_has_v1() -> bool {
+        Self::read(|_, _| true)
+            .is_ok_and(|layout| layout.0.iter().any(|h| h.version == Version::V1))
+    }
+
+    fn read(counts: impl Fn(&Path, &str) -> bool) -> Result<Self, SysError> {
+        let path = Path::new("/proc/self/mountinfo");
+        let text = fs::read_to_string(path).map_err(|e| on("read", e, path))?;
+        Ok(Self::parse(&text, counts))
+    }
+
     /// Reads `mountinfo`; the controllers of version 2 are not in it. Of a tree that is mounted
-    /// several times the first mount counts.
-    fn parse(mountinfo: &str) -> Self {
+    /// several times the first mount counts, of those that `counts` accepts by place and device.
+    fn parse(mountinfo: &str, counts: impl Fn(&Path, &str) -> bool) -> Self {
         let mut found: Vec<Hierarchy> = Vec::new();
         for line in mountinfo.lines() {
             let Some((left, right)) = line.split_once(" - ") else {
@@ -60,9 +70,13 @@ impl Layout {
                 Some("cgroup2") => Version::V2,
                 _ => continue,
             };
-            let Some(mount) = left.split(' ').nth(4) else {
+            let mut left = left.split(' ').skip(2);
+            let (Some(device), Some(mount)) = (left.next(), left.nth(1)) else {
                 continue;
             };
+            if !counts(Path::new(mount), device) {
+                continue;
+            }
             let controllers: Vec<String> = match version {
                 Version::V2 => Vec::new(),
                 Version::V1 => right
@@ -123,6 +137,15 @@ impl Layout {
     pub fn unified(&self) -> Option<&Hierarchy> {
         self.0.iter().find(|h| h.version == Version::V2)
     }
+}
+
+/// Whether what is found at a mount's place is still on its device (`major:minor`).
+fn is_on_top(mount: &Path, device: &str) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(mount).is_ok_and(|found| {
+        let (major, minor) = crate::fs::device_numbers(found.dev());
+        device == format!("{major}:{minor}")
+    })
 }
 
 /// Mount options of version 1 that are not controllers.
@@ -208,12 +231,20 @@ mod tests {
 
     #[test]
     fn a_hybrid_host_is_read_tree_by_tree() {
-        let layout = Layout::parse(HYBRID);
+        let layout = Layout::parse(HYBRID, |_, _| true);
         assert_eq!(layout.hierarchies().len(), 3);
         let cpu = layout.of("cpuacct").unwrap();
         assert_eq!(cpu.mount, Path::new("/sys/fs/cgroup/cpu"));
         assert_eq!(cpu.version, Version::V1);
         assert!(layout.of("memory").is_none());
         assert!(layout.unified().is_some());
+    }
+
+    #[test]
+    fn of_a_tree_mounted_twice_the_one_that_is_not_covered_counts() {
+        let layout = Layout::parse(HYBRID, |mount, _| mount.starts_with("/mnt"));
+        assert_eq!(layout.hierarchies().len(), 1);
+        let cpu = layout.of("cpu").unwrap();
+        assert_eq!(cpu.mount, Path::new("/mnt/again"));
     }
 }

@@ -11,7 +11,6 @@ use crate::network::NetworkError;
 use crate::network::bridge::{BridgeNetwork, Reach};
 use crate::network::ports::{self, Protocol, Publication};
 use crate::network::rules::{self, Change, LiveRule, Planned};
-use crate::stage::Stage;
 
 use super::super::container::{Container, ContainerRecord};
 use super::super::{Daemon, DaemonError};
@@ -42,12 +41,13 @@ impl Held {
     /// Holds one port more; one that no rule translates is served from now on.
     fn add(
         &mut self,
-        stage: &Stage,
+        daemon: &Daemon,
         publication: Publication,
         reservation: Reservation,
     ) -> Result<(), DaemonError> {
-        if publication.is_relayed() {
-            let relay = Relay::start(stage, reservation, &publication);
+        // What comes to the host does not come to the rules of an ordinary user's engine.
+        if publication.is_relayed() || daemon.door.is_some() {
+            let relay = Relay::start(&daemon.stage, reservation, &publication);
             let text = format!("relay {}", publication.host());
             self.relays.push(relay.map_err(DaemonError::io(text))?);
         } else {
@@ -77,6 +77,18 @@ impl Daemon {
             .published
             .lock()
             .expect("no panic while holding it")
+    }
+
+    /// Takes a port where it is published: in the stage, or on the host of an ordinary user's engine.
+    fn reserve_port(
+        &self,
+        host: SocketAddr,
+        protocol: Protocol,
+    ) -> Result<Reservation, NetworkError> {
+        match &self.door {
+            Some(door) => ports::reserve_on_host(door, host, protocol),
+            None => ports::reserve(&self.stage, host, protocol),
+        }
     }
 
     /// Puts the held ports of a container into the rules.
@@ -137,9 +149,9 @@ impl Daemon {
             let mut held = Held::default();
             for publication in publications {
                 let (host, protocol) = (publication.host(), publication.protocol);
-                let reserved = ports::reserve(&self.stage, host, protocol);
+                let reserved = self.reserve_port(host, protocol);
                 let added = match reserved {
-                    Ok(reservation) => held.add(&self.stage, publication, reservation),
+                    Ok(reservation) => held.add(self, publication, reservation),
                     Err(error) => {
                         // Whoever has it now: the rule leads to the container all the same.
                         held.publications.push(publication);
@@ -319,7 +331,7 @@ impl Daemon {
                         host_ip: publication.host_address.to_string(),
                         host_port: publication.host_port.to_string(),
                     });
-                    held.add(&self.stage, publication, reservation)?;
+                    held.add(self, publication, reservation)?;
                 }
             }
             published.insert(port, chosen);
@@ -384,7 +396,7 @@ impl Daemon {
             let mut failed = None;
             for (host_address, address) in places {
                 let wanted = SocketAddr::new(*host_address, chosen);
-                match ports::reserve(&self.stage, wanted, protocol) {
+                match self.reserve_port(wanted, protocol) {
                     Ok(reservation) => {
                         chosen = reservation.port();
                         let publication = Publication {

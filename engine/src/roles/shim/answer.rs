@@ -73,6 +73,11 @@ impl Shim {
 
     fn signal(&self, target: &Target, signal: Signal) -> Result<(), Refusal> {
         let failed = |e| Refusal::failed("cannot send the signal", &e);
+        // Without a group the first process stands for all: they end with it.
+        let target = match target {
+            Target::All if !self.group.exists() => &Target::Init,
+            target => target,
+        };
         if *target == Target::All {
             for pid in self.group.processes() {
                 let _ = kernel::process::kill(pid, signal);

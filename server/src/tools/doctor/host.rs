@@ -38,6 +38,7 @@ pub(super) fn questions(data: &Path) -> Vec<Finding> {
         images(data),
     ]);
     answers.extend(super::links::questions());
+    answers.extend(super::rootless::questions());
     answers
 }
 

@@ -7,6 +7,7 @@
 mod finding;
 mod host;
 mod links;
+mod rootless;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
