@@ -225,20 +225,22 @@ impl Config {
             .log_level
             .or(file.log_level)
             .unwrap_or_else(|| "info".into());
+        // What is mounted from them is named in other working directories too.
+        let whole = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         Ok(Self {
             rootless,
             hosts,
             data_root: match (args.data_root.or(file.data_root), of_user) {
-                (Some(path), _) => path,
+                (Some(path), _) => whole(path),
                 (None, Some(places)) => places.data_root()?,
                 (None, None) => "/var/lib/docker".into(),
             },
             exec_root: match (args.exec_root.or(file.exec_root), of_user) {
-                (Some(path), _) => path,
+                (Some(path), _) => whole(path),
                 (None, Some(places)) => places.exec_root()?,
                 (None, None) => "/var/run/docker".into(),
             },
-            catalogue: args.catalogue,
+            catalogue: args.catalogue.map(whole),
             unpacker: None,
             stage_pid: args.stage_pid,
             registry_mirrors: [args.registry_mirror, file.registry_mirrors].concat(),
@@ -372,6 +374,15 @@ mod tests {
     fn refused(file: &str, flags: &[&str], why: &str) {
         let error = resolve(file, flags).unwrap_err();
         assert!(error.starts_with(why), "{error}");
+    }
+
+    #[test]
+    fn a_relative_folder_is_one_of_the_working_directory() {
+        let here = std::env::current_dir().unwrap();
+        let flags = ["--data-root", "data", "--exec-root", "./run"];
+        let config = resolve("{}", &flags).unwrap();
+        assert_eq!(config.data_root, here.join("data"));
+        assert_eq!(config.exec_root, here.join("run"));
     }
 
     #[test]
