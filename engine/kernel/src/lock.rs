@@ -7,7 +7,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::error::SysError;
 
-/// An exclusive lock, held until dropped. A killed holder leaves no lock behind.
+/// An exclusive lock, or a shared one, held until dropped. A killed holder leaves no lock behind.
 #[derive(Debug)]
 pub struct FileLock(#[expect(dead_code, reason = "held for its Drop")] Flock<File>);
 
@@ -15,6 +15,11 @@ impl FileLock {
     /// Waits until nobody else holds `path`, which is made if missing.
     pub fn wait(path: &Path) -> Result<Self, SysError> {
         Self::lock(path, FlockArg::LockExclusive)
+    }
+
+    /// Waits until nobody holds `path` exclusively; others may share it.
+    pub fn shared(path: &Path) -> Result<Self, SysError> {
+        Self::lock(path, FlockArg::LockShared)
     }
 
     /// Fails with `EWOULDBLOCK` when somebody else holds `path`.

@@ -24,6 +24,9 @@ use super::tree::{Kind, Meta, SourceTree};
 /// Files, directories and links of a context.
 const ENTRY_LIMIT: usize = 2_000_000;
 
+/// The longest name, bytes: Linux's `PATH_MAX`. Every directory above a name costs an entry.
+const NAME_LIMIT: usize = 4096;
+
 /// A context.
 #[derive(Debug)]
 pub struct Context {
@@ -70,6 +73,11 @@ impl Context {
         for entry in archive.entries()? {
             let mut entry = entry?;
             let path = kernel::tree::clean(Path::new(OsStr::from_bytes(&entry.path_bytes())));
+            if path.as_os_str().len() > NAME_LIMIT {
+                return Err(io::Error::other(format!(
+                    "a name is longer than {NAME_LIMIT} bytes"
+                )));
+            }
             let header = entry.header();
             let number = |value: io::Result<u64>| u32::try_from(value.unwrap_or(0)).unwrap_or(0);
             let mut meta = Meta {
@@ -140,15 +148,10 @@ impl Context {
             if self.entries.contains_key(dir.as_os_str()) {
                 break;
             }
-            let meta = Meta {
-                kind: Kind::Dir,
-                mode: 0o755,
-                uid: 0,
-                gid: 0,
-                size: 0,
-                mtime: entry.meta.mtime,
-                xattrs: Vec::new(),
-            };
+            if self.entries.len() >= ENTRY_LIMIT {
+                return Err(io::Error::other(format!("more than {ENTRY_LIMIT} entries")));
+            }
+            let meta = Meta::directory(entry.meta.mtime);
             self.entries.insert(
                 dir.as_os_str().to_owned(),
                 Entry {
@@ -232,15 +235,7 @@ impl Context {
             .map(OsStr::to_owned)
             .collect();
         for dir in missing {
-            let meta = Meta {
-                kind: Kind::Dir,
-                mode: 0o755,
-                uid: 0,
-                gid: 0,
-                size: 0,
-                mtime: 0,
-                xattrs: Vec::new(),
-            };
+            let meta = Meta::directory(0);
             self.entries.insert(
                 dir,
                 Entry {
@@ -333,16 +328,7 @@ fn components(path: &Path) -> Vec<OsString> {
 impl SourceTree for Context {
     fn look(&self, path: &Path) -> Result<Option<Meta>, BuildError> {
         if components(path).is_empty() {
-            let meta = Meta {
-                kind: Kind::Dir,
-                mode: 0o755,
-                uid: 0,
-                gid: 0,
-                size: 0,
-                mtime: 0,
-                xattrs: Vec::new(),
-            };
-            return Ok(Some(meta));
+            return Ok(Some(Meta::directory(0)));
         }
         Ok(self.entry(path).map(|entry| entry.meta.clone()))
     }

@@ -226,7 +226,7 @@ impl<'a> Build<'a> {
             for _ in 0..workers {
                 scope.spawn(|| {
                     while let Some(index) = self.next_ready() {
-                        if let Err(failure) = self.stage(index) {
+                        if let Err(failure) = self.make(index) {
                             error
                                 .lock()
                                 .expect("no panic while holding it")
@@ -249,7 +249,7 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// Waits for a stage whose needs are done; `None` when there will be none.
+    /// Waits for a stage whose needs are done, and takes it; `None` when there will be none.
     fn next_ready(&self) -> Option<usize> {
         let mut stages = self.stages.lock().expect("no panic while holding it");
         loop {
@@ -260,21 +260,20 @@ impl<'a> Build<'a> {
             {
                 return None;
             }
-            let mut waiting = false;
-            for stage in self
+            let left: Vec<_> = self
                 .plan
                 .stages
                 .iter()
                 .filter(|stage| !stages.contains_key(&stage.index))
-            {
-                waiting = true;
-                let done = |need: &usize| matches!(stages.get(need), Some(Progress::Done(_)));
-                if stage.needs.iter().all(done) {
-                    return Some(stage.index);
-                }
-            }
-            if !waiting {
+                .collect();
+            if left.is_empty() {
                 return None;
+            }
+            let done = |need: &usize| matches!(stages.get(need), Some(Progress::Done(_)));
+            if let Some(stage) = left.iter().find(|stage| stage.needs.iter().all(done)) {
+                // Marked here, so that nobody else takes it.
+                stages.insert(stage.index, Progress::Running);
+                return Some(stage.index);
             }
             stages = self.moved.wait(stages).expect("no panic while holding it");
         }
@@ -295,6 +294,11 @@ impl<'a> Build<'a> {
         }
         stages.insert(index, Progress::Running);
         drop(stages);
+        self.make(index)
+    }
+
+    /// Makes a stage that is marked as running, by this thread.
+    fn make(&self, index: usize) -> Result<Arc<State>, BuildError> {
         let mut state = State::default();
         let result = self.run_stage(index, &mut state);
         if state.is_new

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use kernel::lock::FileLock;
 use kernel::tree::{self, Tree};
 
-use crate::dockerfile::{BuildMount, MountKind, Run};
+use crate::dockerfile::{BuildMount, Ignore, MountKind, Run};
 use crate::oci::Digest;
 use crate::runtime::request::{Access, Manner, MountSource, MountSpec};
 
@@ -18,6 +18,7 @@ use super::execute::Build;
 use super::files::{absolute, nothing_excluded};
 use super::stage::random_id;
 use super::state::State;
+use super::tree::SourceTree;
 use super::variables::expand;
 
 /// The mounts of one RUN, understood.
@@ -35,6 +36,19 @@ pub(super) struct Ready {
     pub(super) mounts: Vec<MountSpec>,
     pub(super) env: Vec<String>,
     _locks: Vec<FileLock>,
+}
+
+impl<'a> Picker<'a> {
+    /// What a bind mount shows of `tree`; paths above the root are the root.
+    fn of_mount(tree: &'a dyn SourceTree, exclude: &'a Ignore) -> Self {
+        Self {
+            tree,
+            instruction: "RUN --mount",
+            strict: false,
+            parents: false,
+            exclude,
+        }
+    }
 }
 
 impl Build<'_> {
@@ -69,13 +83,7 @@ impl Build<'_> {
             if mount.kind == MountKind::Bind {
                 let origin = self.origin(index, mount.from.as_deref())?;
                 let exclude = nothing_excluded();
-                let picker = Picker {
-                    tree: origin.tree(),
-                    instruction: "RUN --mount",
-                    strict: false,
-                    parents: false,
-                    exclude: &exclude,
-                };
+                let picker = Picker::of_mount(origin.tree(), &exclude);
                 let selection = picker.pick(std::slice::from_ref(&mount.source))?;
                 mounted.depends.push(picker.digest(&selection)?);
             }
@@ -136,7 +144,8 @@ fn cache(build: &Build<'_>, mount: &BuildMount, ready: &mut Ready) -> Result<(),
         .map_err(BuildError::io("make", &build.request.caches))?;
     let lock = build.request.caches.join(format!("{}.lock", name.hex()));
     match mount.sharing {
-        Sharing::Shared => {}
+        // Whoever empties the cache sees that it is in use.
+        Sharing::Shared => ready._locks.push(FileLock::shared(&lock)?),
         Sharing::Locked => ready._locks.push(FileLock::wait(&lock)?),
         Sharing::Private => match FileLock::try_now(&lock) {
             Ok(lock) => ready._locks.push(lock),
@@ -199,13 +208,7 @@ fn fill(
 ) -> Result<PathBuf, BuildError> {
     let origin = build.origin(index, mount.from.as_deref())?;
     let exclude = nothing_excluded();
-    let picker = Picker {
-        tree: origin.tree(),
-        instruction: "RUN --mount",
-        strict: false,
-        parents: false,
-        exclude: &exclude,
-    };
+    let picker = Picker::of_mount(origin.tree(), &exclude);
     let selection = picker.pick(std::slice::from_ref(&mount.source))?;
     let is_file = selection.files().all(|(_, is_file)| is_file);
     let (dest, path) = if is_file {

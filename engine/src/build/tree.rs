@@ -30,6 +30,21 @@ pub struct Meta {
     pub xattrs: Vec<(OsString, Vec<u8>)>,
 }
 
+impl Meta {
+    /// A directory that nobody described: root's, open to all for reading, of time `mtime`.
+    pub(super) fn directory(mtime: i64) -> Self {
+        Self {
+            kind: Kind::Dir,
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            size: 0,
+            mtime,
+            xattrs: Vec::new(),
+        }
+    }
+}
+
 /// The type of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -92,7 +92,7 @@ impl Daemon {
     /// Checks out a repository into an empty folder with git(1); gives the directory that is meant. Blocking.
     pub(super) fn fetch_git(&self, source: &GitSource, into: &Path) -> Result<PathBuf, BuildError> {
         let refused = |why: &str| failed(format!("git repository {}: {why}", source.url));
-        let url = Url::parse(&source.url)
+        let mut url = Url::parse(&source.url)
             .map_err(|_| refused("only http://, https:// and git:// are spoken here"))?;
         if !matches!(url.scheme(), "http" | "https" | "git") || !url.username().is_empty() {
             return Err(refused(
@@ -105,6 +105,13 @@ impl Daemon {
         let (policy, root) = (self.fetch_policy(), root_of(&self.stage));
         let addresses = self.in_network(async || policy.addresses(&root, &url).await)?;
         let addresses = addresses.map_err(failed)?;
+        if url.scheme() == "git"
+            && let Some(address) = addresses.first()
+        {
+            // git(1) would look the name up again, and might be told another address.
+            url.set_ip_host(*address)
+                .map_err(|()| refused("its address cannot be written into it"))?;
+        }
         let git = Git {
             stage: &self.stage,
             pinned: pinned(&url, &addresses),

@@ -265,7 +265,7 @@ fn remove_directory(dir: &std::path::Path) -> Result<bool, DaemonError> {
         std::os::fd::AsFd::as_fd(&open),
         dir.file_name().unwrap_or_default(),
     )?;
-    let _ = std::fs::remove_file(&lock);
+    // The lock's file stays: somebody may be waiting for it, and a new one would be another lock.
     Ok(true)
 }
 

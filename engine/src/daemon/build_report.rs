@@ -115,6 +115,16 @@ impl BuildReport {
 
     /// The end of a build that failed.
     pub(crate) fn fail(&self, message: &str, code: Option<i64>) {
+        // What a later stage has said and nobody has heard yet: the reason may be in it.
+        let waiting = {
+            let mut turns = self.turns.lock().expect("no panic while holding it");
+            std::mem::take(&mut turns.waiting)
+        };
+        for (messages, _) in waiting.into_values() {
+            for message in messages {
+                self.send(message);
+            }
+        }
         let error_detail = Some(ErrorDetail {
             code,
             message: message.to_owned(),

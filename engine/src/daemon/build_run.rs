@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use jiff::Timestamp;
 use tokio::runtime::Handle;
 
 use crate::api::types::{ContainerConfig, HostConfig};
@@ -73,8 +72,8 @@ pub(super) struct Host<'a> {
     options: &'a BuildOptions,
     handle: Handle,
     runs: &'a Runs,
-    /// Names that have been fetched for this build already.
-    fetched: Mutex<Vec<String>>,
+    /// By name, whether it has been looked for in this build; two stages on one base get the same.
+    fetched: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
 }
 
 impl<'a> Host<'a> {
@@ -118,12 +117,15 @@ fn told(error: &DaemonError) -> BuildError {
 
 impl BuildHost for Host<'_> {
     fn image(&self, name: &str, stage: usize, report: &dyn Report) -> Result<Image, BuildError> {
-        let again = {
+        let turn = {
             let mut fetched = self.fetched.lock().expect("no panic while holding it");
-            let first = !fetched.iter().any(|known| known == name);
-            fetched.push(name.to_owned());
-            first && self.options.pull == PullPolicy::Always && Digest::from_hex(name).is_err()
+            Arc::clone(fetched.entry(name.to_owned()).or_default())
         };
+        // Whoever comes second waits for the first one's pull.
+        let mut known = turn.lock().expect("no panic while holding it");
+        let is_first = !std::mem::replace(&mut *known, true);
+        let again =
+            is_first && self.options.pull == PullPolicy::Always && Digest::from_hex(name).is_err();
         if !again {
             match Image::find(&self.daemon.store, name) {
                 Err(ImageError::NotFound(_)) => {}
@@ -228,27 +230,10 @@ impl Host<'_> {
                 .unwrap_or_default(),
             ..ContainerConfig::default()
         };
-        let mut record = ContainerRecord {
-            name: names::random(|name| self.daemon.container(name).is_ok()),
-            created: Timestamp::now(),
-            image_id: wish.image.clone().unwrap_or_else(|| Digest::of(b"")),
-            // The layers of a build get their places at its end.
-            layers: Vec::new(),
-            mounts: Vec::new(),
-            published: BTreeMap::new(),
-            endpoints: BTreeMap::new(),
-            attachments: BTreeMap::new(),
-            state: State::Created {
-                error: String::new(),
-                code: 0,
-            },
-            restart_count: 0,
-            stopped_by_hand: false,
-            health: None,
-            config,
-            host_config,
-            id,
-        };
+        let image_id = wish.image.clone().unwrap_or_else(|| Digest::of(b""));
+        // The layers of a build get their places at its end.
+        let mut record = ContainerRecord::new(id, image_id, config, host_config);
+        record.name = names::random(|name| self.daemon.container(name).is_ok());
         let places = self.daemon.wanted_endpoints(&record, BTreeMap::new())?;
         (record.endpoints, record.attachments) = (places.endpoints, places.attachments);
         Ok(record)

@@ -51,6 +51,37 @@ pub(crate) struct ContainerRecord {
     pub(crate) health: Option<Health>,
 }
 
+impl ContainerRecord {
+    /// A container that is asked for now and has no place yet: no layers, no mounts, no networks.
+    pub(crate) fn new(
+        id: String,
+        image_id: Digest,
+        config: ContainerConfig,
+        host_config: HostConfig,
+    ) -> Self {
+        Self {
+            id,
+            name: String::new(),
+            created: Timestamp::now(),
+            image_id,
+            layers: Vec::new(),
+            config,
+            host_config,
+            mounts: Vec::new(),
+            published: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            attachments: BTreeMap::new(),
+            state: State::Created {
+                error: String::new(),
+                code: 0,
+            },
+            restart_count: 0,
+            stopped_by_hand: false,
+            health: None,
+        }
+    }
+}
+
 /// Where a container is in its life.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

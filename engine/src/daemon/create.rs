@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use crate::api::types::{
     ContainerConfig, ContainerCreated, CreateContainer, Empty, HealthConfig, HostConfig,
 };
@@ -11,7 +9,7 @@ use crate::image::Image;
 use crate::oci::RunConfig;
 
 use super::admit::Occasion;
-use super::container::{Container, ContainerRecord, State};
+use super::container::{Container, ContainerRecord};
 use super::metrics::Action;
 use super::sysinfo::{Offer, SysInfo};
 use super::{Daemon, DaemonError, admit, names};
@@ -69,26 +67,8 @@ impl Daemon {
         {
             config.hostname = id[..12].to_owned();
         }
-        let mut record = ContainerRecord {
-            name: String::new(),
-            created: Timestamp::now(),
-            image_id: image.id.clone(),
-            layers: image.chains(),
-            mounts: Vec::new(),
-            published: std::collections::BTreeMap::new(),
-            endpoints: std::collections::BTreeMap::new(),
-            attachments: std::collections::BTreeMap::new(),
-            state: State::Created {
-                error: String::new(),
-                code: 0,
-            },
-            restart_count: 0,
-            stopped_by_hand: false,
-            health: None,
-            config,
-            host_config,
-            id,
-        };
+        let mut record = ContainerRecord::new(id, image.id.clone(), config, host_config);
+        record.layers = image.chains();
         let places = self.wanted_endpoints(&record, networking_config.endpoints_config)?;
         record.endpoints = places.endpoints;
         record.attachments = places.attachments;

@@ -158,6 +158,20 @@ fn options(query: &Query, headers: &HeaderMap) -> Result<BuildOptions, ApiError>
 }
 
 fn host_config(query: &Query) -> Result<HostConfig, ApiError> {
+    // Docker's sentence for what its daemon on Linux does not do either.
+    let options = query.get("securityopt").unwrap_or_default();
+    if !matches!(options, "" | "null" | "[]") {
+        return Err(DaemonError::Invalid(
+            "The daemon on this platform does not support setting security options on build".into(),
+        )
+        .into());
+    }
+    if let Some(isolation) = query
+        .get("isolation")
+        .filter(|text| !matches!(*text, "" | "default"))
+    {
+        return Err(DaemonError::Invalid(format!("Unsupported isolation: {isolation:?}")).into());
+    }
     let extra_hosts =
         query
             .get("extrahosts")
@@ -177,6 +191,7 @@ fn host_config(query: &Query) -> Result<HostConfig, ApiError> {
         cpuset_mems: query.get("cpusetmems").unwrap_or_default().to_owned(),
         shm_size: query.number("shmsize")?.unwrap_or(0),
         network_mode: query.get("networkmode").unwrap_or_default().to_owned(),
+        cgroup_parent: query.get("cgroupparent").unwrap_or_default().to_owned(),
         ulimits: (!ulimits.is_empty()).then_some(ulimits),
         extra_hosts,
         ..HostConfig::default()

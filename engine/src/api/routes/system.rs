@@ -12,7 +12,9 @@ use crate::api::error::ApiError;
 use crate::api::peer::Peer;
 use crate::api::query::Query;
 use crate::api::version::ApiVersion;
-use crate::daemon::{API_VERSION, CACHE_FILTERS, CachePrune, Filters, event_matches, parse_time};
+use crate::daemon::{
+    API_VERSION, CACHE_FILTERS, CachePrune, DaemonError, Filters, event_matches, parse_time,
+};
 
 use super::Shared;
 
@@ -141,12 +143,19 @@ pub(super) async fn events(
     Ok(json_lines(wanted.take_until(Box::pin(peer.gone()))))
 }
 
-/// This engine does not build yet, so there is no cache to empty.
+/// Removes what builds have kept, down to what is to stay.
 pub(super) async fn prune_build_cache(
     State(daemon): Shared,
     query: Query,
 ) -> Result<Response, ApiError> {
     let size = |name: &str| query.number::<u64>(name);
+    if size("min-free-space")?.is_some_and(|bytes| bytes != 0) {
+        return Err(DaemonError::Invalid(
+            "min-free-space is not supported: say with reserved-space how much of the cache stays"
+                .into(),
+        )
+        .into());
+    }
     let keep = match (size("reserved-space")?, size("max-used-space")?) {
         (None, None) => size("keep-storage")?,
         (reserved, most) => reserved.max(most),

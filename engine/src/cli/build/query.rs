@@ -7,17 +7,8 @@ use crate::cli::flags::Matches;
 use crate::cli::options::{size, ulimit};
 use crate::cli::path::Query;
 
-/// How much the daemon shall tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Loudness {
-    /// The id at the end.
-    Quiet,
-    /// Events as they happen.
-    Events,
-}
-
 /// The parameters of `POST /build`.
-pub(crate) fn of(matches: &Matches, dockerfile: &str, quiet: Loudness) -> Result<Query, CliError> {
+pub(crate) fn of(matches: &Matches, dockerfile: &str) -> Result<Query, CliError> {
     let document = |value: Value| value.to_string();
     let mut query = Query::new(&["build"])
         .with("dockerfile", dockerfile)
@@ -25,7 +16,8 @@ pub(crate) fn of(matches: &Matches, dockerfile: &str, quiet: Loudness) -> Result
         .with_switch("forcerm", matches.on("force-rm"))
         .with_switch("nocache", matches.on("no-cache"))
         .with_switch("pull", matches.on("pull"))
-        .with_switch("q", quiet == Loudness::Quiet)
+        // Also for a quiet client, which shows none of them: only events tell what an exported cache is made of.
+        .with("progress", "events")
         .with_some("target", matches.text("target"))
         .with_some("platform", matches.text("platform"))
         .with_some(
@@ -37,9 +29,6 @@ pub(crate) fn of(matches: &Matches, dockerfile: &str, quiet: Loudness) -> Result
         .with_some("cpuperiod", matches.text("cpu-period"))
         .with_some("cpuquota", matches.text("cpu-quota"))
         .with_some("cpushares", matches.text("cpu-shares"));
-    if quiet == Loudness::Events {
-        query = query.with("progress", "events");
-    }
     for (flag, key) in [
         ("memory", "memory"),
         ("memory-swap", "memswap"),

@@ -13,7 +13,7 @@ use crate::cli::build::contexts::{self, Attached};
 use crate::cli::build::live::Live;
 use crate::cli::build::output::Target;
 use crate::cli::build::progress::Graph;
-use crate::cli::build::query::{self, Loudness};
+use crate::cli::build::query;
 use crate::cli::build::source::{self, Resolved, Source};
 use crate::cli::build::{caches, lint, output as export, secrets};
 use crate::cli::commands::{Command, Operands};
@@ -152,11 +152,7 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         ));
     }
     let style = Style::of(matches)?;
-    let loudness = match style {
-        Style::Quiet => Loudness::Quiet,
-        _ => Loudness::Events,
-    };
-    let mut query = query::of(matches, &dockerfile, loudness)?;
+    let mut query = query::of(matches, &dockerfile)?;
     let mut attached = Attached::default();
     let wanted = contexts::resolve(session, matches.all("build-context"), &mut attached).await?;
     if !wanted.is_empty() {
