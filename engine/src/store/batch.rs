@@ -14,13 +14,15 @@ use std::sync::{Mutex, MutexGuard};
 use crate::oci::{Digest, Hasher, chain_ids};
 
 use super::record::{sync_dir, temporary_name};
-use super::{Layer, LayerRecord, Store, StoreError};
+use super::{Held, Layer, LayerRecord, Store, StoreError};
 
 /// What waits for [`Batch::commit`]; dropped before, it leaves nothing.
 #[derive(Debug)]
 pub struct Batch<'s> {
     store: &'s Store,
     pending: Mutex<Pending>,
+    /// What it found or made, so that nobody collects it before a name refers to it.
+    held: Mutex<Vec<Held>>,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +81,7 @@ impl<'s> Batch<'s> {
         Self {
             store,
             pending: Mutex::default(),
+            held: Mutex::default(),
         }
     }
 
@@ -89,6 +92,7 @@ impl<'s> Batch<'s> {
     /// Adds a small document.
     pub fn document(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
+        self.hold(&digest);
         if self.store.blobs_with(&digest).has(&digest) || self.lock().blobs.contains_key(&digest) {
             return Ok(digest);
         }
@@ -101,6 +105,7 @@ impl<'s> Batch<'s> {
 
     /// Reads a small document, pending or stored.
     pub fn read(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        self.hold(digest);
         let pending = self.lock().blobs.get(digest).cloned();
         match pending {
             Some(path) => fs::read(&path).map_err(|source| StoreError::io("read", &path, source)),
@@ -127,6 +132,7 @@ impl<'s> Batch<'s> {
             path, hasher, size, ..
         } = blob;
         let digest = hasher.finish();
+        self.hold(&digest);
         let mut pending = self.lock();
         if self.store.blobs_with(&digest).has(&digest) || pending.blobs.contains_key(&digest) {
             fs::remove_file(&path).map_err(|source| StoreError::io("remove", &path, source))?;
@@ -184,14 +190,27 @@ impl<'s> Batch<'s> {
 
     /// Finds a layer, pending or stored.
     pub fn find_layer(&self, chain: &Digest) -> Result<Layer, StoreError> {
-        if let Some((dir, record)) = self.lock().layers.get(chain) {
-            return Ok(Layer {
+        self.hold(chain);
+        let pending = self.lock().layers.get(chain).cloned();
+        let layer = match pending {
+            Some((dir, record)) => Layer {
                 chain: chain.clone(),
-                record: record.clone(),
+                record,
                 tree: dir.join("tree"),
-            });
-        }
-        self.store.layer(chain)
+            },
+            None => self.store.layer(chain)?,
+        };
+        self.hold(&layer.record.blob);
+        Ok(layer)
+    }
+
+    /// Until the batch ends nobody collects what it found in the store, or has brought there and no name refers to yet.
+    fn hold(&self, digest: &Digest) {
+        let held = self.store.hold([digest.clone()]);
+        self.held
+            .lock()
+            .expect("no panic while holding it")
+            .push(held);
     }
 
     /// Makes everything durable and gives it its name; the batch is empty afterwards.
@@ -280,6 +299,35 @@ mod tests {
             fs::read(store.layer(&layer.chain).unwrap().tree.join("f")).unwrap(),
             b"x"
         );
+    }
+
+    #[test]
+    fn what_a_batch_stands_on_is_not_collected() {
+        let scratch = Scratch::new();
+        let store = Store::open(scratch.path()).unwrap();
+        let diff_id = Digest::of(b"diff");
+        let make = |batch: &Batch<'_>| {
+            let document = batch.document(b"{}").unwrap();
+            let layer = batch.finish_layer(batch.layer().unwrap(), record(&diff_id, None));
+            (document, layer.unwrap().chain)
+        };
+        let batch = Batch::new(&store);
+        let (document, chain) = make(&batch);
+        batch.commit().unwrap();
+        let is_there = || store.blobs().has(&document) && store.layers().has(&chain);
+        let collect = || store.collect_garbage(&BTreeSet::new()).unwrap();
+        // Committed, and its maker has not named it yet.
+        collect();
+        assert!(is_there());
+        // Another one finds it there, and stands on it.
+        let second = Batch::new(&store);
+        make(&second);
+        drop(batch);
+        collect();
+        assert!(is_there());
+        drop(second);
+        collect();
+        assert!(!store.blobs().has(&document) && !store.layers().has(&chain));
     }
 
     #[test]
