@@ -196,10 +196,14 @@ fn follow(
             }
         }
         let too_late = options.until.is_some_and(|until| Timestamp::now() > until);
-        if over || too_late || give.is_closed() {
+        if too_late || give.is_closed() {
             return;
         }
+        // What has just been read may end a file that was turned over: the rest is in the next one.
         if !any {
+            if over {
+                return;
+            }
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -211,15 +215,42 @@ mod tests {
     use crate::logs::reader::Format;
     use crate::store::tests::Scratch;
 
+    fn line(n: u32, stream: &str) -> String {
+        format!(
+            "{{\"log\":\"{n}\\n\",\"stream\":\"{stream}\",\"time\":\"2026-01-01T00:00:0{n}.5Z\"}}\n"
+        )
+    }
+
+    #[test]
+    fn who_follows_reads_the_next_file_though_the_container_has_ended() {
+        let scratch = Scratch::new();
+        let path = scratch.path().join("log");
+        std::fs::write(&path, line(1, "stdout")).unwrap();
+        let reader = Reader::open(&path, Format::Json);
+        std::fs::rename(&path, scratch.path().join("log.1")).unwrap();
+        std::fs::write(&path, line(2, "stdout")).unwrap();
+        let log = Readable {
+            path,
+            format: Format::Json,
+        };
+        let options = LogOptions {
+            stdout: true,
+            ..LogOptions::default()
+        };
+        let (_running, ends) = watch::channel(Ends::default());
+        let (give, mut take) = mpsc::channel(16);
+        follow(&log, reader, &options, &ends, &give);
+        drop(give);
+        let texts: Vec<_> = std::iter::from_fn(|| take.blocking_recv())
+            .map(|line| line.text)
+            .collect();
+        assert_eq!(texts, ["1\n", "2\n"]);
+    }
+
     #[test]
     fn the_tail_and_the_streams_are_chosen() {
         let scratch = Scratch::new();
         let path = scratch.path().join("log");
-        let line = |n: u32, stream: &str| {
-            format!(
-                "{{\"log\":\"{n}\\n\",\"stream\":\"{stream}\",\"time\":\"2026-01-01T00:00:0{n}.5Z\"}}\n"
-            )
-        };
         std::fs::write(scratch.path().join("log.1"), line(1, "stdout")).unwrap();
         let half = "{\"log\":\"half";
         std::fs::write(
