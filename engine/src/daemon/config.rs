@@ -203,6 +203,7 @@ impl Config {
         let life = LifeConfig::resolve(args.life, life, twice)?;
         let access = AccessConfig::resolve(args.access, access, twice)?;
         let defaults = DefaultsConfig::resolve(args.defaults, defaults, twice)?;
+        let network = NetworkConfig::resolve(args.network, networks, twice)?;
         let labels = [args.label, file.labels].concat();
         check_merged(file.log_level.as_deref(), &labels).map_err(|why| ConfigError::Merged {
             path: path.clone(),
@@ -258,7 +259,7 @@ impl Config {
                 .filter(|n| *n > 0)
                 .unwrap_or(3),
             max_concurrent_uploads: file.max_concurrent_uploads.filter(|n| *n > 0).unwrap_or(5),
-            network: NetworkConfig::resolve(args.network, networks)?,
+            network,
             access,
             defaults,
         })
@@ -374,6 +375,25 @@ mod tests {
     fn refused(file: &str, flags: &[&str], why: &str) {
         let error = resolve(file, flags).unwrap_err();
         assert!(error.starts_with(why), "{error}");
+    }
+
+    #[test]
+    fn networks_are_not_configured_in_two_places() {
+        for (file, flag, value) in [
+            (r#"{"mtu":1400}"#, "--mtu", "1300"),
+            (r#"{"bip":"10.1.0.1/24"}"#, "--bip", "10.2.0.1/24"),
+            (r#"{"dns":["10.0.0.1"]}"#, "--dns", "10.0.0.2"),
+            (
+                r#"{"cluster-store":"etcd://a:1"}"#,
+                "--cluster-store",
+                "etcd://b:1",
+            ),
+        ] {
+            let error = resolve(file, &[flag, value]).unwrap_err();
+            assert!(error.contains("(from flag: "), "{error}");
+        }
+        let alone = resolve(r#"{"cluster-store-opts":{"kv.path":"x"}}"#, &[]).unwrap_err();
+        assert!(alone.contains("it goes with cluster-store"), "{alone}");
     }
 
     #[test]

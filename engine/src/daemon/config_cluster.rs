@@ -64,20 +64,30 @@ pub enum Advertise {
 }
 
 impl ClusterConfig {
-    /// Joins flags and file; a flag wins. `None` when there is no shared store.
+    /// Joins flags and file; `check` refuses what is said in both places. `None` when there is no shared store.
     pub(super) fn resolve(
         args: ClusterArgs,
         file: ClusterFile,
+        check: impl Fn(&'static str, Option<String>, Option<String>) -> Result<(), ConfigError>,
     ) -> Result<Option<Self>, ConfigError> {
+        for (key, flag, in_file) in [
+            ("cluster-store", &args.cluster_store, &file.cluster_store),
+            (
+                "cluster-advertise",
+                &args.cluster_advertise,
+                &file.cluster_advertise,
+            ),
+        ] {
+            check(key, flag.clone(), in_file.clone())?;
+        }
         let advertise = args.cluster_advertise.or(file.cluster_advertise);
         let Some(store) = args.cluster_store.or(file.cluster_store) else {
-            return match advertise {
-                Some(value) => Err(wrong(
-                    "cluster-advertise",
-                    &value,
-                    "it goes with cluster-store",
-                )),
-                None => Ok(None),
+            let goes_with = |key, value: &str| Err(wrong(key, value, "it goes with cluster-store"));
+            let option = args.cluster_store_opt.first();
+            return match (advertise, option.or(file.cluster_store_opts.keys().next())) {
+                (Some(value), _) => goes_with("cluster-advertise", &value),
+                (None, Some(option)) => goes_with("cluster-store-opt", option),
+                (None, None) => Ok(None),
             };
         };
         let Some(advertise) = advertise else {
@@ -241,7 +251,7 @@ mod tests {
             cluster_advertise: Some(advertise.into()),
             cluster_store_opt: options.iter().map(|text| (*text).to_owned()).collect(),
         };
-        ClusterConfig::resolve(args, ClusterFile::default())
+        ClusterConfig::resolve(args, ClusterFile::default(), |_, _, _| Ok(()))
             .map(|found| found.expect("a store was given"))
             .map_err(|error| error.to_string())
     }

@@ -56,7 +56,7 @@ pub(super) struct DefaultsFile {
 
 /// An OCI runtime by its program.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 struct RuntimeFile {
     path: PathBuf,
     runtime_type: String,
@@ -170,7 +170,7 @@ const ABSENT: [(&str, &str); 28] = [
     ),
     (
         "userland-proxy-path",
-        "ports are published without a proxy; remove it",
+        "the relay is part of the engine; remove it",
     ),
     (
         "userns-remap",

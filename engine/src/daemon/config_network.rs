@@ -153,8 +153,49 @@ pub struct NetworkConfig {
 }
 
 impl NetworkConfig {
-    /// Joins flags and file; a flag wins, and an engine that gets both is not started by `Config::resolve`.
-    pub(super) fn resolve(args: NetworkArgs, file: NetworkFile) -> Result<Self, ConfigError> {
+    /// Joins flags and file; `check` refuses what is said in both places.
+    pub(super) fn resolve(
+        args: NetworkArgs,
+        file: NetworkFile,
+        check: impl Fn(&'static str, Option<String>, Option<String>) -> Result<(), ConfigError>,
+    ) -> Result<Self, ConfigError> {
+        let yes = |value: Option<bool>| value.map(|value| value.to_string());
+        let number = |value: Option<u32>| value.map(|value| value.to_string());
+        let list = |words: &[String]| (!words.is_empty()).then(|| format!("[{}]", words.join(" ")));
+        for (key, flag, in_file) in [
+            ("bip", args.bip.clone(), file.bip.clone()),
+            ("bridge", args.bridge.clone(), file.bridge.clone()),
+            (
+                "fixed-cidr",
+                args.fixed_cidr.clone(),
+                file.fixed_cidr.clone(),
+            ),
+            (
+                "fixed-cidr-v6",
+                args.fixed_cidr_v6.clone(),
+                file.fixed_cidr_v6.clone(),
+            ),
+            ("ipv6", yes(args.ipv6.then_some(true)), yes(file.ipv6)),
+            ("icc", yes(args.icc), yes(file.icc)),
+            ("ip-masq", yes(args.ip_masq), yes(file.ip_masq)),
+            ("ip", args.ip.clone(), file.ip.clone()),
+            ("mtu", number(args.mtu), number(file.mtu)),
+            ("dns", list(&args.dns), list(&file.dns)),
+            ("dns-opts", list(&args.dns_opt), list(&file.dns_opts)),
+            ("dns-search", list(&args.dns_search), list(&file.dns_search)),
+            (
+                "host-gateway-ip",
+                list(&args.host_gateway_ip),
+                file.host_gateway_ip.clone(),
+            ),
+            (
+                "userland-proxy",
+                yes(args.userland_proxy),
+                yes(file.userland_proxy),
+            ),
+        ] {
+            check(key, flag, in_file)?;
+        }
         let mut pools = Vec::new();
         for pool in &file.default_address_pools {
             pools.push(pool_of(&pool.base, pool.size)?);
@@ -197,7 +238,7 @@ impl NetworkConfig {
                 .map(|text| address("host-gateway-ip", &text))
                 .collect::<Result<_, _>>()?,
             no_relay: args.userland_proxy.or(file.userland_proxy) == Some(false),
-            cluster: ClusterConfig::resolve(args.cluster, file.cluster)?,
+            cluster: ClusterConfig::resolve(args.cluster, file.cluster, check)?,
         })
     }
 }
