@@ -89,9 +89,15 @@ pub(crate) fn needed(test: &str) -> Option<PathBuf> {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let _ = Command::new("ip")
+        let removed = Command::new("ip")
             .args(["netns", "del", &self.name])
             .status();
+        let is_gone = removed.is_ok_and(|status| status.success());
+        assert!(
+            is_gone || std::thread::panicking(),
+            "the namespace {} stays",
+            self.name
+        );
     }
 }
 

@@ -175,8 +175,11 @@ fn containers_of_two_hosts_are_neighbours() {
 
 /// What passes by while something is done, as tcpdump writes it.
 fn captured(work: impl FnOnce()) -> String {
-    let mut tcpdump = std::process::Command::new("tcpdump");
-    tcpdump.args(["-nn", "-l", "-c", "2", "-i", "wire", "udp", "port", "4789"]);
+    // Not for ever: what it waits for may never pass.
+    let mut tcpdump = std::process::Command::new("timeout");
+    tcpdump.args([
+        "40", "tcpdump", "-nn", "-l", "-c", "2", "-i", "wire", "udp", "port", "4789",
+    ]);
     let child = tcpdump
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
@@ -292,7 +295,15 @@ fn engines_and_their_store_may_be_killed() {
         return;
     };
     let mut cluster = Cluster::start(&catalogue, 2);
-    let id = cluster.network("ov", &[]);
+    let id = cluster.network("ov", &["--subnet", "10.52.0.0/24"]);
+    // A container that is started again has its own address at once, however fast it is.
+    let fixed = ["--network", "ov", "--ip", "10.52.0.77"];
+    cluster.nodes[0].sleeper("fixed", &fixed);
+    for _ in 0..3 {
+        cluster.nodes[0].docker(&["restart", "-t", "0", "fixed"]);
+    }
+    assert_eq!(cluster.nodes[0].address("fixed", "ov"), "10.52.0.77");
+    cluster.nodes[0].docker(&["rm", "-f", "fixed"]);
     cluster.nodes[0].sleeper("c1", &["--network", "ov"]);
     cluster.nodes[1].sleeper("c2", &["--network", "ov"]);
     let first = cluster.nodes[0].address("c1", "ov");

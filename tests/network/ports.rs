@@ -209,8 +209,13 @@ fn what_is_not_published_is_not_reached() {
     // A neighbour that routes to the containers, and to the host's own loopback.
     other.ip(&["route", "add", "10.61.0.0/24", "via", ADDRESS]);
     other.run("sysctl", &["-qw", "net.ipv4.conf.all.route_localnet=1"]);
-    other.ip(&["route", "del", "127.0.0.0/8", "table", "local", "dev", "lo"]);
+    for own in ["127.0.0.0/8", "127.0.0.1"] {
+        other.ip(&["route", "del", own, "table", "local", "dev", "lo"]);
+    }
     other.ip(&["route", "add", "127.0.0.1", "via", ADDRESS, "dev", "eth0"]);
+    // It is really sent: else nothing below would be an attack.
+    let way = other.run("ip", &["route", "get", "127.0.0.1"]);
+    assert!(way.contains("dev eth0"), "{way}");
     let attempts = |when: &str| {
         for address in ["127.0.0.1:8081", "[::1]:8082"] {
             eventually(address, || node.host.page(address) == bonjour);

@@ -13,7 +13,7 @@ use super::watch::Watch;
 use super::wire::{
     KeyValue, LeaseAnswer, Line, RangeAnswer, Refusal, TransactionAnswer, encoded, end_of,
 };
-use super::{ClusterError, Settings, TlsFiles, tls};
+use super::{ClusterError, Settings, tls};
 
 /// How long one server may take to accept a connection, and to answer.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -48,6 +48,8 @@ pub enum Condition {
     Absent(String),
     /// There is.
     Present(String),
+    /// It has this value.
+    Equals(String, Vec<u8>),
     /// No key begins so.
     NoneBelow(String),
     /// The key has not changed since this revision; 0: there is none.
@@ -86,7 +88,7 @@ impl Client {
     /// runtime that makes them.
     pub fn new(settings: &Settings, root: &Path) -> Result<Self, ClusterError> {
         let scheme = settings.tls.as_ref().map_or("http", |_| "https");
-        let tls = tls::config(settings.tls.as_ref().unwrap_or(&TlsFiles::default()))?;
+        let tls = tls::config(settings.tls.as_ref())?;
         let server = |name: &String| -> Result<Server, ClusterError> {
             let host = name
                 .rsplit_once(':')
@@ -253,6 +255,9 @@ impl Condition {
         match self {
             Self::Absent(key) => created(key, "EQUAL"),
             Self::Present(key) => created(key, "GREATER"),
+            Self::Equals(key, value) => json!({
+                "key": encoded(key), "target": "VALUE", "result": "EQUAL", "value": encoded(value),
+            }),
             Self::NoneBelow(prefix) => json!({
                 "key": encoded(prefix), "range_end": end_of(prefix), "target": "CREATE",
                 "result": "EQUAL", "create_revision": "0",

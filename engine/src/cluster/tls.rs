@@ -9,24 +9,25 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::{ClusterError, TlsFiles};
 
-/// The TLS side of requests to the store.
-pub(super) fn config(files: &TlsFiles) -> Result<ClientConfig, ClusterError> {
+/// The TLS side of requests to the store; without TLS nobody is trusted, and the host's authorities are not even read.
+pub(super) fn config(files: Option<&TlsFiles>) -> Result<ClientConfig, ClusterError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
-    match &files.authorities {
-        Some(path) => {
+    match files.map(|files| &files.authorities) {
+        None => {}
+        Some(Some(path)) => {
             for certificate in certificates(path)? {
                 roots.add(certificate)?;
             }
         }
-        None => {
+        Some(None) => {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
     }
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots);
-    let Some((certificate, key)) = &files.own else {
+    let Some((certificate, key)) = files.and_then(|files| files.own.as_ref()) else {
         return Ok(builder.with_no_client_auth());
     };
     let own = certificates(certificate)?;

@@ -93,6 +93,7 @@ impl Daemon {
         let mut inner = self.networks.lock();
         inner.records.retain(|record| record.id != id);
         inner.pools.remove(id);
+        inner.leftovers.retain(|(network, _), _| network != id);
         self.networks.save(&inner)
     }
 

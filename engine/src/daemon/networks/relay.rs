@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use kernel::reservation::Reservation;
@@ -20,6 +21,8 @@ const BACKLOG: u16 = 128;
 const MOST: usize = 1024;
 /// How long a sender of datagrams may be silent before it is forgotten; Docker's.
 const SILENCE: Duration = Duration::from_secs(90);
+/// How long an ended relay may take to close its sockets before nobody waits any more.
+const ENDING: Duration = Duration::from_secs(1);
 /// The largest datagram.
 const DATAGRAM: usize = 65535;
 
@@ -27,6 +30,8 @@ const DATAGRAM: usize = 65535;
 #[derive(Debug)]
 pub(super) struct Relay {
     task: AbortHandle,
+    /// Disconnected once the sockets are closed.
+    ended: Receiver<()>,
 }
 
 impl Relay {
@@ -46,13 +51,27 @@ impl Relay {
         };
         let runtime = tokio::runtime::Handle::current();
         let _inside = runtime.enter();
+        let (alive, ended) = std::sync::mpsc::channel();
         let task = match publication.protocol {
-            Protocol::Tcp => runtime.spawn(streams(listener(socket)?, way)),
-            Protocol::Udp => runtime.spawn(datagrams(Arc::new(datagram(socket)?), way)),
+            Protocol::Tcp => {
+                let listener = listener(socket)?;
+                runtime.spawn(async move {
+                    let _alive: Sender<()> = alive;
+                    streams(listener, way).await;
+                })
+            }
+            Protocol::Udp => {
+                let socket = Arc::new(datagram(socket)?);
+                runtime.spawn(async move {
+                    let _alive: Sender<()> = alive;
+                    datagrams(socket, way).await;
+                })
+            }
             Protocol::Sctp => return Err(std::io::ErrorKind::Unsupported.into()),
         };
         Ok(Self {
             task: task.abort_handle(),
+            ended,
         })
     }
 }
@@ -60,6 +79,8 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.task.abort();
+        // The runtime drops the task when it comes to it, and only then the port is free.
+        let _ = self.ended.recv_timeout(ENDING);
     }
 }
 

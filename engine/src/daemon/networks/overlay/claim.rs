@@ -122,12 +122,18 @@ impl Cluster {
         wish: &Wish<'_>,
     ) -> Result<Vec<(IpAddr, Subnet)>, DaemonError> {
         for _ in 0..TRIES {
-            let taken = client.list(&self.keys.addresses(&wish.network.id)).await?;
-            let taken = taken.keys.iter().filter_map(|entry| {
-                let (_, address) = entry.key.rsplit_once('/')?;
-                address.parse().ok()
-            });
-            let chosen = choose(wish, &taken.collect::<Vec<IpAddr>>())?;
+            let listed = client.list(&self.keys.addresses(&wish.network.id)).await?;
+            let mut taken: Vec<IpAddr> = Vec::new();
+            for entry in &listed.keys {
+                let address = entry.key.rsplit_once('/');
+                let Some(address) = address.and_then(|(_, address)| address.parse().ok()) else {
+                    continue;
+                };
+                if !self.takes_back(client, &entry.key, &entry.value).await? {
+                    taken.push(address);
+                }
+            }
+            let chosen = choose(wish, &taken)?;
             if self.try_to_take(client, wish, &chosen).await? == Outcome::Done {
                 return Ok(chosen);
             }
@@ -143,6 +149,24 @@ impl Cluster {
             "other engines were quicker {TRIES} times: no address of network {} could be taken",
             wish.network.name
         )))
+    }
+
+    /// Gives back at once what a container of this engine has just left; whether that address is free now.
+    async fn takes_back(
+        &self,
+        client: &Client,
+        key: &str,
+        value: &[u8],
+    ) -> Result<bool, DaemonError> {
+        let Ok(owner) = serde_json::from_slice::<Owner>(value) else {
+            return Ok(false);
+        };
+        if owner.engine != self.engine || self.claims().contains_key(&owner.endpoint) {
+            return Ok(false);
+        }
+        let unchanged = Condition::Equals(key.to_owned(), value.to_vec());
+        let removal = Change::Delete(key.to_owned());
+        Ok(client.transact(&[unchanged], &[removal]).await? == Outcome::Done)
     }
 
     async fn try_to_take(

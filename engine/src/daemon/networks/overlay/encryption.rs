@@ -1,5 +1,5 @@
 //! What hosts encrypt with: for each pair of hosts and each way a key of its own, made by the sender, and shared through
-//! the store. Whoever may read the store may read the networks: it is to be protected with TLS and passwords.
+//! the store. Whoever may read the store may read the networks: it is to be protected with TLS, both sides showing a certificate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

@@ -54,6 +54,8 @@ impl Daemon {
                 gone.insert(record.id);
             }
         }
+        let ids: Vec<&str> = gone.iter().map(String::as_str).collect();
+        self.demand_no_encryption(cluster, &ids)?;
         let mut inner = self.networks.lock();
         let before = inner.records.len();
         inner.records.retain(|record| !gone.contains(&record.id));

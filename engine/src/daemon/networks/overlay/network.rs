@@ -91,6 +91,24 @@ impl Daemon {
         cluster.ask(async |client| cluster.remove_network(client, network).await)?;
         overlay::remove(&self.stage, settings)?;
         cluster.forget_tables(&network.id);
+        self.demand_no_encryption(cluster, &[&network.id])
+    }
+
+    /// Ends the demand that packets be encrypted where the networks `gone` were the last that made it.
+    pub(super) fn demand_no_encryption(
+        &self,
+        cluster: &Cluster,
+        gone: &[&str],
+    ) -> Result<(), DaemonError> {
+        let is_encrypted = |record: &NetworkRecord| matches!(&record.driver, Driver::Overlay(settings) if settings.secrecy == Secrecy::Encrypted);
+        let (over, left): (Vec<_>, Vec<_>) = self
+            .shared_records()
+            .into_iter()
+            .filter(is_encrypted)
+            .partition(|record| gone.contains(&record.id.as_str()));
+        if !over.is_empty() && left.is_empty() {
+            encryption::release(&self.stage, cluster.vtep()?)?;
+        }
         Ok(())
     }
 }

@@ -83,9 +83,12 @@ fn plan(sides: &Sides<'_>) -> Vec<Step> {
             && gone(&owner.value.endpoint)
             && let Ok(address) = address.parse()
         {
+            // The mirror may lag behind: somebody else may have been given the address meanwhile.
+            let key = sides.keys.address(network, address);
             steps.push(Step {
-                changes: vec![Change::Delete(sides.keys.address(network, address))],
-                ..Step::default()
+                conditions: vec![Condition::Equals(key.clone(), bytes(&owner.value))],
+                changes: vec![Change::Delete(key)],
+                refused: None,
             });
         }
     }
@@ -162,7 +165,12 @@ fn taken(place: &Place, address: std::net::IpAddr) -> String {
 pub(super) fn put<T: serde::Serialize>(key: String, value: &T, lease: i64) -> Change {
     Change::Put {
         key,
-        value: serde_json::to_vec(value).expect("records are plain data"),
+        value: bytes(value),
         lease,
     }
+}
+
+/// A value as the store has it.
+pub(super) fn bytes<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).expect("records are plain data")
 }
