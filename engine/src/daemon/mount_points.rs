@@ -241,6 +241,12 @@ impl Daemon {
 
     /// A folder of a volume, without following a link out of it.
     fn inside_volume(&self, mount: &MountPoint, subpath: &str) -> Result<String, DaemonError> {
+        if self.volume_source(&mount.name).is_some() {
+            return Err(DaemonError::Invalid(format!(
+                "a subpath of the volume {}, which has mount options, is not supported",
+                mount.name
+            )));
+        }
         let clean = kernel::tree::clean(Path::new(subpath));
         let root = kernel::tree::Tree::open(Path::new(&mount.source))?;
         root.follow(&clean).map_err(|error| {

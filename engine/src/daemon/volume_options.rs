@@ -33,6 +33,12 @@ pub(crate) fn check(options: &BTreeMap<String, String>) -> Result<(), String> {
         return Err("quota size requested but no quota support".into());
     }
     match mounted(options) {
+        Some(Mounted::Bind(_)) => match words(options).find(|word| !BIND_WORDS.contains(word)) {
+            Some(word) => Err(format!(
+                "the mount option {word:?} is not supported by this engine for a bind: say ro where the volume is used"
+            )),
+            None => Ok(()),
+        },
         None if !options.is_empty() => Err(format!(
             "the type {:?} is not supported by this engine: use tmpfs, or none with o=bind",
             options.get("type").map(String::as_str).unwrap_or_default()
@@ -41,13 +47,18 @@ pub(crate) fn check(options: &BTreeMap<String, String>) -> Result<(), String> {
     }
 }
 
+/// What is below a bind comes along, and whoever uses the volume says whether it may be written.
+const BIND_WORDS: [&str; 3] = ["bind", "rbind", "rw"];
+
+fn words(options: &BTreeMap<String, String>) -> impl Iterator<Item = &str> {
+    let text = options.get("o").map(String::as_str).unwrap_or_default();
+    text.split(',').filter(|word| !word.is_empty())
+}
+
 /// What options mount.
 pub(crate) fn mounted(options: &BTreeMap<String, String>) -> Option<Mounted> {
     let get = |key: &str| options.get(key).map(String::as_str).unwrap_or_default();
-    let words: Vec<&str> = get("o")
-        .split(',')
-        .filter(|word| !word.is_empty())
-        .collect();
+    let words: Vec<&str> = words(options).collect();
     let binds = words.iter().any(|word| matches!(*word, "bind" | "rbind"));
     match get("type") {
         "tmpfs" => Some(Mounted::Tmpfs(words.join(","))),
@@ -86,6 +97,12 @@ mod tests {
         checked(
             &[("type", "none"), ("device", "/srv"), ("o", "bind")],
             Ok(()),
+        );
+        checked(
+            &[("type", "none"), ("device", "/srv"), ("o", "bind,ro")],
+            Err(
+                "the mount option \"ro\" is not supported by this engine for a bind: say ro where the volume is used",
+            ),
         );
         checked(
             &[("type", "nfs"), ("device", ":/x")],
