@@ -31,6 +31,9 @@ pub(crate) async fn port(
     // A session that this very request opens has asked for nothing yet, nor has another site;
     // an address typed or kept by a person has.
     let session = Token::read(&headers).ok_or(Failure::NoSession)?;
+    if app.progress.session(session.hash()).await?.is_none() {
+        return Err(Failure::NoSession);
+    }
     let site = headers.get("sec-fetch-site");
     let ours = |site: &axum::http::HeaderValue| site == "same-origin" || site == "none";
     if port == 0 || site.is_some_and(|site| !ours(site)) {

@@ -48,6 +48,8 @@ mod tests {
             .filter_map(|line| line.split(' ').next().filter(|word| !word.is_empty()))
             .collect();
         assert!(words.contains(&"local") && words.contains(&"engine"));
+        let distinct: std::collections::BTreeSet<_> = words.iter().collect();
+        assert_eq!(distinct.len(), words.len(), "{words:?}");
         for word in words {
             let (role, _) = Role::from_args(["quai", word].map(Into::into).into_iter());
             assert!(!matches!(role, Role::Unknown(_)), "{word}");

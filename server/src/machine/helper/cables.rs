@@ -1,6 +1,6 @@
 //! The link of two machines of one exercise, made whenever both live.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -16,6 +16,9 @@ use crate::machine::cable::{INSIDE, Place};
 
 /// How long a keeper may take to move its end inside.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The longest answer that is read, bytes: the keeper is not trusted.
+const ANSWER_LIMIT: u64 = 256;
 
 /// Why two machines are not joined.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +54,8 @@ pub(super) fn join(ends: [End<'_>; 2]) -> Result<(), CableError> {
         let work = scope.spawn(|| pair(one.place, here.as_fd(), two.place, there.as_fd()));
         work.join().expect("no panic in a few system calls")
     })?;
-    for end in &ends {
+    // The far end first: where one of them fails ours has not left the place where the next attempt removes it.
+    for end in ends.iter().rev() {
         settle(end.socket)?;
     }
     Ok(())
@@ -86,7 +90,7 @@ fn settle(socket: &Path) -> Result<(), CableError> {
         stream.set_write_timeout(Some(PATIENCE))?;
         writeln!(stream, "{}", serde_json::json!({ "open": "cable" }))?;
         let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line)?;
+        BufReader::new(stream.take(ANSWER_LIMIT)).read_line(&mut line)?;
         Ok(line)
     };
     let line = ask().map_err(CableError::Keeper)?;

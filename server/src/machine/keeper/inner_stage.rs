@@ -164,11 +164,7 @@ impl InnerStage {
 
     /// Begins a connection to a port of the machine, from its own network.
     pub(super) fn connect(&self, address: SocketAddr) -> Result<OwnedFd, SysError> {
-        let own = namespace::open_own("net")?;
-        namespace::setns(self.network.as_fd(), Namespaces::NETWORK)?;
-        let begun = tcp::begin_connect(address);
-        namespace::setns(own.as_fd(), Namespaces::NETWORK)?;
-        begun
+        super::uplink::within(self.network.as_fd(), || tcp::begin_connect(address))
     }
 
     /// Ends every process of the stage.
