@@ -57,7 +57,7 @@ fn ids(engine: &mut Rootless) {
     let owner = |name: &str| fs::metadata(shared.join(name)).unwrap().uid();
     assert_eq!((owner("root"), owner("other")), (USER, SUBORDINATE + 999));
     // Nothing of the host's root is the container's.
-    let line = "cat /host/etc/shadow || mount -t tmpfs none /host/etc; true";
+    let line = "cat /host/etc/shadow; true";
     let said = engine.ok(&[
         "run",
         "--rm",
