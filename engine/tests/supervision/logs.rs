@@ -372,11 +372,11 @@ fn without_engine(engine: &mut Engine) {
 
 fn flood(engine: &mut Engine) {
     let options = json!({ "max-size": "100k", "max-file": "2" });
-    let command = "yes | head -c 20000000; dd if=/dev/zero bs=1M count=64; sleep 300";
+    let command = "yes | head -c 20000000; dd if=/dev/zero bs=1M count=64 2>/dev/null; echo; echo the end; sleep 300";
     let id = engine.run("flood", command, log("json-file", options), json!({}));
     wait_until("all is printed", || {
-        let path = "/containers/flood/logs?stderr=1&tail=3";
-        engine.client.get(path).output().1.contains("records out")
+        let path = "/containers/flood/logs?stdout=1&tail=1";
+        engine.client.get(path).output().0.contains("the end")
     });
     let folder = engine.dir.join(format!("data/containers/{id}"));
     let logs = std::fs::read_dir(folder).unwrap().flatten();
