@@ -59,7 +59,17 @@ fn page() -> String {
     for (command, options) in reference.iter().filter(|(command, _)| !command.is_empty()) {
         // Short names are those of a command that is listed with its group.
         let offer = find(command);
-        if offer.is_some_and(|offer| offer.names[0] != command) || refused(command).is_some() {
+        // So are those of a group, whose own word is no command.
+        let is_group = offer.is_none()
+            && reference.keys().any(|other| {
+                other
+                    .strip_prefix(command.as_str())
+                    .is_some_and(|rest| rest.starts_with(' '))
+            });
+        if is_group
+            || offer.is_some_and(|offer| offer.names[0] != command)
+            || refused(command).is_some()
+        {
             continue;
         }
         let Some(offer) = offer else {

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use crate::Case;
 use crate::client::Docker;
 use crate::projects::{quai, succeeded, write};
+use crate::propagation::take_away;
 
 pub(crate) const CASES: &[Case] = &[
     ("an_ordinary_user_builds_without_a_daemon", ordinary_user),
@@ -17,6 +18,10 @@ pub(crate) const CASES: &[Case] = &[
     ("other_contexts_are_named", contexts),
     ("a_build_reaches_no_private_address", private_addresses),
     ("a_command_of_a_build_joins_a_network", network),
+    (
+        "a_build_takes_the_options_of_the_classic_builder_or_says_why_not",
+        classic_options,
+    ),
     ("a_client_that_vanishes_ends_its_build", vanished),
     (
         "intermediate_images_are_shown_and_go_with_their_child",
@@ -302,6 +307,42 @@ fn network(docker: &Docker) {
         "{told}"
     );
     docker.ok(&["network", "rm", "built-on"]);
+}
+
+fn classic_options(docker: &Docker) {
+    let folder = docker.folder("classic-options");
+    let parent = format!("quai-test-builds-{}", std::process::id());
+    let dockerfile = "FROM busybox\nCOPY page /page\nRUN cat /page\n";
+    write(
+        &folder,
+        &[("Dockerfile", dockerfile), ("page", "came packed\n")],
+    );
+    let build = |more: &[&str]| {
+        let words = [&["docker", "build", "--no-cache"], more, &["."]].concat();
+        quai(docker, &folder, &words)
+    };
+    let told = succeeded(&build(&[
+        "--compress",
+        "--cgroup-parent",
+        &parent,
+        "--isolation",
+        "default",
+        "--disable-content-trust",
+    ]));
+    assert!(told.contains("came packed"), "{told}");
+    assert!(take_away(&parent), "the command ran below {parent}");
+    for (option, why) in [
+        ("--isolation=hyperv", "Unsupported isolation"),
+        (
+            "--security-opt=seccomp=unconfined",
+            "does not support setting security options on build",
+        ),
+        ("--squash", "experimental features"),
+        ("--disable-content-trust=false", "signatures"),
+    ] {
+        let complaint = failed(&build(&[option]));
+        assert!(complaint.contains(why), "{option}: {complaint}");
+    }
 }
 
 fn vanished(docker: &Docker) {

@@ -24,6 +24,8 @@ pub(crate) fn of(matches: &Matches, dockerfile: &str) -> Result<Query, CliError>
             "networkmode",
             matches.text("network").filter(|mode| *mode != "default"),
         )
+        .with_some("cgroupparent", matches.text("cgroup-parent"))
+        .with_some("isolation", matches.text("isolation"))
         .with_some("cpusetcpus", matches.text("cpuset-cpus"))
         .with_some("cpusetmems", matches.text("cpuset-mems"))
         .with_some("cpuperiod", matches.text("cpu-period"))
@@ -57,6 +59,9 @@ pub(crate) fn of(matches: &Matches, dockerfile: &str) -> Result<Query, CliError>
     }
     if !matches.all("add-host").is_empty() {
         query = query.with("extrahosts", &document(json!(matches.all("add-host"))));
+    }
+    if !matches.all("security-opt").is_empty() {
+        query = query.with("securityopt", &document(json!(matches.all("security-opt"))));
     }
     let mut limits = Vec::new();
     for text in matches.all("ulimit") {

@@ -1,5 +1,6 @@
 //! The options that `run` and `create` share, each documented once.
 
+use crate::cli::commands::image::CONTENT_TRUST;
 use crate::cli::flags::{Checked, Flag};
 
 const WINDOWS: &str = "is only supported on a Docker daemon running on windows, but the Docker \
@@ -71,12 +72,7 @@ pub(super) const OPTIONS: &[Flag] = &[
         "device-write-iops",
         "Limit the writes per second to a device",
     ),
-    Flag::switch(
-        "disable-content-trust",
-        "Do not verify signatures of images",
-    )
-    .default("true")
-    .refused("can only be true: signatures of images are not verified here"),
+    CONTENT_TRUST,
     Flag::list("dns", "Use this DNS server").checked(Checked::Dns),
     Flag::list("dns-option", "Set a DNS option").older("dns-opt"),
     Flag::list("dns-search", "Search names in this domain"),

@@ -4,6 +4,8 @@ use std::io::{Write, stderr};
 use std::pin::Pin;
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures_util::Stream;
 use hyper::body::Incoming;
 use hyper::{Method, Response};
@@ -49,10 +51,15 @@ const OPTIONS: &[Flag] = &[
         "cache-to",
         "Cache export destinations (\"type=registry,ref=NAME\", \"type=local,dest=DIR\", \"type=inline\")",
     ),
+    Flag::text(
+        "cgroup-parent",
+        "Parent control group of the RUN instructions",
+    ),
     Flag::switch(
         "check",
         "Show the warnings of the Dockerfile and build nothing",
     ),
+    Flag::switch("compress", "Compress the build context with gzip"),
     Flag::int(
         "cpu-period",
         "Limit the CPU CFS (Completely Fair Scheduler) period",
@@ -64,6 +71,7 @@ const OPTIONS: &[Flag] = &[
     Flag::int("cpu-shares", "CPU shares (relative weight)").short('c'),
     Flag::text("cpuset-cpus", "CPUs in which to allow execution (0-3, 0,1)"),
     Flag::text("cpuset-mems", "MEMs in which to allow execution (0-3, 0,1)"),
+    super::CONTENT_TRUST,
     Flag::text(
         "file",
         "Name of the Dockerfile (default: \"PATH/Dockerfile\")",
@@ -71,6 +79,7 @@ const OPTIONS: &[Flag] = &[
     .short('f'),
     Flag::switch("force-rm", "Always remove intermediate containers"),
     Flag::text("iidfile", "Write the image ID to the file"),
+    Flag::text("isolation", "Container isolation technology"),
     Flag::list("label", "Set metadata for an image"),
     Flag::switch(
         "load",
@@ -117,7 +126,10 @@ const OPTIONS: &[Flag] = &[
         "secret",
         "Secret to expose to the build (format: \"id=mysecret,src=/local/secret\")",
     ),
+    Flag::strings("security-opt", "Security options"),
     Flag::bytes("shm-size", "Size of \"/dev/shm\""),
+    Flag::switch("squash", "Squash newly built layers into one")
+        .refused("is only supported on a Docker daemon with experimental features enabled"),
     Flag::list(
         "tag",
         "Name and optionally a tag in the \"name:tag\" format",
@@ -172,7 +184,12 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     let config = credentials::header_for_all(session.config.directory())?;
     headers.extend(config.map(|value| ("x-registry-config", value)));
     let source = attached.to(source)?;
-    let (query, response) = send(session, query, headers, source).await?;
+    let packing = if matches.on("compress") {
+        Packing::Gzip
+    } else {
+        Packing::Plain
+    };
+    let (query, response) = send(session, query, headers, source, packing).await?;
     let shown = show(Messages::new(&query, response), style).await?;
     if style != Style::Quiet && style != Style::Json {
         lint::warn(text.as_deref());
@@ -197,12 +214,22 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     Ok(0)
 }
 
+/// How a context that is a folder travels; one that comes packed stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Packing {
+    /// A plain archive.
+    Plain,
+    /// An archive packed with gzip, for an engine far away.
+    Gzip,
+}
+
 /// Sends a context; gives the request and its answer.
 async fn send(
     session: &Session,
     query: Query,
     headers: Vec<(&'static str, String)>,
     source: Source,
+    packing: Packing,
 ) -> Result<(Query, Response<Incoming>), CliError> {
     let (query, pieces) = match source {
         Source::Remote(url, None) => {
@@ -218,7 +245,15 @@ async fn send(
             (query, pieces)
         }
         Source::Packed(packed) => {
-            let pieces: Pieces = Box::pin(upload::written(move |out| packed.write(out)));
+            let pieces: Pieces = if packing == Packing::Gzip {
+                Box::pin(upload::written(move |out| {
+                    let mut packer = GzEncoder::new(out, Compression::default());
+                    packed.write(&mut packer)?;
+                    packer.finish().map(|_| ())
+                }))
+            } else {
+                Box::pin(upload::written(move |out| packed.write(out)))
+            };
             (query, pieces)
         }
     };

@@ -30,6 +30,8 @@ const OPTIONS: &[Flag] = &[
         .short('H')
         .default("true"),
     Flag::switch("no-trunc", "Do not shorten"),
+    Flag::text("platform", "Show this platform's variant")
+        .refused("requires version 1.48 of the API: this client speaks 1.45"),
     Flag::switch("quiet", "Show only ids").short('q'),
 ];
 

@@ -26,6 +26,8 @@ pub(crate) static COMMAND: Command = Command {
 
 const OPTIONS: &[Flag] = &[
     Flag::text("input", "Read from a file instead of stdin").short('i'),
+    Flag::text("platform", "Load only this platform's variant")
+        .refused("requires version 1.48 of the API: this client speaks 1.45"),
     Flag::switch("quiet", "Do not show the progress").short('q'),
 ];
 

@@ -33,6 +33,8 @@ const OPTIONS: &[Flag] = &[
     ),
     Flag::switch("no-trunc", "Do not shorten"),
     Flag::switch("quiet", "Show only ids").short('q'),
+    Flag::switch("tree", "List the platforms of each image as a tree")
+        .refused("requires version 1.47 of the API: this client speaks 1.45"),
 ];
 
 /// What is known about an image in a list.

@@ -17,6 +17,15 @@ mod save;
 mod search;
 
 use super::Command;
+use crate::cli::flags::Flag;
+
+/// What Docker's client takes when signatures are asked for; there are none here to verify.
+pub(crate) const CONTENT_TRUST: Flag = Flag::switch(
+    "disable-content-trust",
+    "Do not verify signatures of images",
+)
+.default("true")
+.refused("can only be true: signatures of images are not verified here");
 
 /// Every one of them.
 pub(crate) static COMMANDS: &[&Command] = &[

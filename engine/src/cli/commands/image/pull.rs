@@ -28,6 +28,7 @@ pub(crate) static COMMAND: Command = Command {
 
 const OPTIONS: &[Flag] = &[
     Flag::switch("all-tags", "Download every tag of the repository").short('a'),
+    super::CONTENT_TRUST,
     Flag::text("platform", "Platform of the image, when there are several"),
     Flag::switch("quiet", "Print only the image's full name").short('q'),
 ];

@@ -22,6 +22,9 @@ pub(crate) static COMMAND: Command = Command {
 
 const OPTIONS: &[Flag] = &[
     Flag::switch("all-tags", "Push all tags of an image to the repository").short('a'),
+    super::CONTENT_TRUST,
+    Flag::text("platform", "Push only this platform's variant")
+        .refused("requires version 1.46 of the API: this client speaks 1.45"),
     Flag::switch("quiet", "Suppress verbose output").short('q'),
 ];
 

@@ -20,6 +20,8 @@ pub(crate) static COMMAND: Command = Command {
 const OPTIONS: &[Flag] = &[
     Flag::switch("force", "Remove even if it is used by stopped containers").short('f'),
     Flag::switch("no-prune", "Keep the parents that nothing else uses"),
+    Flag::list("platform", "Remove only this platform's variant")
+        .refused("requires version 1.50 of the API: this client speaks 1.45"),
 ];
 
 async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {

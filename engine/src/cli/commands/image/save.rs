@@ -15,7 +15,11 @@ pub(crate) static COMMAND: Command = Command {
     paths: &["image save", "save"],
     about: "Save one or more images to a tar archive (streamed to STDOUT by default)",
     synopsis: "[OPTIONS] IMAGE [IMAGE...]",
-    flags: &[&[Flag::text("output", "Write to a file instead of stdout").short('o')]],
+    flags: &[&[
+        Flag::text("output", "Write to a file instead of stdout").short('o'),
+        Flag::text("platform", "Save only this platform's variant")
+            .refused("requires version 1.48 of the API: this client speaks 1.45"),
+    ]],
     operands: Operands::AtLeast(1),
     order: Order::Anywhere,
     run: |session, matches| Box::pin(run(session, matches)),

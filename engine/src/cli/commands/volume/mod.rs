@@ -5,6 +5,7 @@ mod inspect;
 mod ls;
 pub(crate) mod prune;
 mod rm;
+mod update;
 
 use super::Command;
 
@@ -15,4 +16,5 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &ls::COMMAND,
     &prune::COMMAND,
     &rm::COMMAND,
+    &update::COMMAND,
 ];
