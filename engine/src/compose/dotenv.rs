@@ -3,7 +3,7 @@
 //! `NAME=value`, `export NAME=value`, `NAME` alone (taken from the environment), `#` comments; a value in double
 //! quotes knows `\n`, `\t`, `\"`, `\\` and references, one in single quotes is taken as it is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::ComposeError;
 use super::interpolate::{self, Environment};
@@ -59,19 +59,67 @@ pub(crate) fn parse(
                 match quote {
                     '\'' => inner.to_owned(),
                     _ => interpolate::text(&unescape(inner), &known, &mut Vec::new())
-                        .map_err(|why| broken(&why))?,
+                        .map_err(|why| broken(&why.to_string()))?,
                 }
             }
             _ => {
                 let bare = value.find(" #").map_or(value.as_str(), |at| &value[..at]);
                 interpolate::text(bare.trim_end(), &known, &mut Vec::new())
-                    .map_err(|why| broken(&why))?
+                    .map_err(|why| broken(&why.to_string()))?
             }
         };
         known.insert(name.to_owned(), value.clone());
         found.push((name.to_owned(), Some(value)));
     }
     Ok(found)
+}
+
+/// The lines of a file whose values mean nothing but themselves (`format: raw`).
+pub(crate) fn raw(
+    path: &Path,
+    text: &str,
+    environment: &Environment,
+) -> Result<Vec<(String, Option<String>)>, ComposeError> {
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim_start();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (name, value) = match line.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (line, environment.get(line).cloned()),
+        };
+        check_name(name).map_err(|why| ComposeError::Env {
+            path: path.to_owned(),
+            line: index + 1,
+            why,
+        })?;
+        found.push((name.to_owned(), value));
+    }
+    Ok(found)
+}
+
+/// The variables of all these files, later ones over earlier ones.
+pub(crate) fn environment(
+    files: &[PathBuf],
+    known: &Environment,
+) -> Result<Environment, ComposeError> {
+    let mut environment = Environment::new();
+    for file in files {
+        let text = std::fs::read_to_string(file).map_err(|source| ComposeError::Read {
+            path: file.clone(),
+            source,
+        })?;
+        let mut seen = known.clone();
+        for (name, value) in &environment {
+            seen.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        for (name, value) in parse(file, &text, &seen)? {
+            environment.extend(value.map(|value| (name, value)));
+        }
+    }
+    Ok(environment)
 }
 
 fn check_name(name: &str) -> Result<(), String> {

@@ -1,6 +1,9 @@
 //! What is wrong with a Compose file, and where.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use super::interpolate::Unreplaced;
+use super::yaml::YamlError;
 
 /// Why a project cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -25,27 +28,67 @@ pub enum ComposeError {
         limit: u64,
     },
     /// Text that is not YAML, or YAML whose aliases explode.
-    #[error("parsing {}: {why}", path.display())]
+    #[error("failed to parse {}: {source}", path.display())]
     Yaml {
         /// The file.
         path: PathBuf,
-        /// What the parser says, with line and column.
-        why: String,
+        /// Why, with the line.
+        source: YamlError,
+    },
+    /// A file without a document.
+    #[error("{}: {why}", path.display())]
+    Document {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        why: &'static str,
     },
     /// A variable reference that cannot be replaced.
-    #[error("invalid interpolation format for {at}: {why}")]
+    #[error("{}", replaced(at, source))]
     Interpolation {
         /// Where in the document: `services.web.image`.
         at: String,
         /// What is wrong with it.
+        source: Unreplaced,
+    },
+    /// A text that is not what must stand there.
+    #[error("error while interpolating {at}: failed to cast to expected type: {why}")]
+    Cast {
+        /// Where in the document.
+        at: String,
+        /// What was expected.
         why: String,
     },
-    /// A value of the wrong kind, an unknown key, a reference to nothing.
+    /// A value of the wrong kind, or an unknown key.
+    #[error("validating {}: {at} {why}", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// Where in the document.
+        at: String,
+        /// What was expected.
+        why: String,
+    },
+    /// Services that extend each other: names, each with the file it stands in.
+    #[error("Circular reference:\n  {}", .0.join("\n  extends "))]
+    Circular(Vec<String>),
+    /// A value that makes no sense, a reference to nothing.
     #[error("{at}: {why}")]
     Invalid {
         /// Where in the document.
         at: String,
         /// What is wrong and what was expected.
+        why: String,
+    },
+    /// A file of variables that a service must have.
+    #[error("env file {} not found: stat {}: no such file or directory", .0.display(), .0.display())]
+    NoEnvFile(PathBuf),
+    /// Parts of a project that do not fit together.
+    #[error("{at} {why}: invalid compose project")]
+    Inconsistent {
+        /// `service "web"`, or `services.web:`.
+        at: String,
+        /// What does not fit.
         why: String,
     },
     /// Services that wait for each other.
@@ -67,12 +110,51 @@ pub enum ComposeError {
 }
 
 impl ComposeError {
+    /// A service that does not fit the rest of its project.
+    pub(crate) fn of_service(name: &str, why: impl Into<String>) -> Self {
+        Self::Inconsistent {
+            at: format!("service \"{name}\""),
+            why: why.into(),
+        }
+    }
+
+    /// Something of the wrong kind; [`ComposeError::in_file`] says in which file.
+    pub(crate) fn schema(at: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Schema {
+            path: PathBuf::new(),
+            at: at.into(),
+            why: why.into(),
+        }
+    }
+
+    /// The same, with the file where that is part of what is told.
+    pub(crate) fn in_file(self, file: &Path) -> Self {
+        match self {
+            Self::Schema { at, why, .. } => Self::Schema {
+                path: file.to_owned(),
+                at,
+                why,
+            },
+            other => other,
+        }
+    }
+
     /// Something at a place of the document.
     pub(crate) fn invalid(at: impl Into<String>, why: impl Into<String>) -> Self {
         Self::Invalid {
             at: at.into(),
             why: why.into(),
         }
+    }
+}
+
+/// As docker compose words it.
+fn replaced(at: &str, why: &Unreplaced) -> String {
+    match why {
+        Unreplaced::Required { .. } => format!("error while interpolating {at}: {why}"),
+        Unreplaced::Format { .. } => format!(
+            "invalid interpolation format for {at}.\nYou may need to escape any $ with another $.\n{why}"
+        ),
     }
 }
 

@@ -10,6 +10,27 @@ use serde_json::Value;
 
 use super::error::ComposeError;
 
+/// Why a reference cannot be replaced.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreplaced {
+    /// `${NAME:?message}` of a variable that is not set.
+    #[error("required variable {name} is missing a value{}{message}", if message.is_empty() { "" } else { ": " })]
+    Required {
+        /// The variable.
+        name: String,
+        /// What the file says about it.
+        message: String,
+    },
+    /// No reference at all.
+    #[error("{whole:?}: {why}")]
+    Format {
+        /// The text it stands in.
+        whole: String,
+        /// What was expected.
+        why: &'static str,
+    },
+}
+
 /// Variables by name.
 pub(crate) type Environment = BTreeMap<String, String>;
 
@@ -26,10 +47,10 @@ pub(crate) fn document(
     match value {
         Value::String(text) => {
             if text.contains('$') {
-                *text = self::text(text, environment, unset).map_err(|why| {
+                *text = self::text(text, environment, unset).map_err(|source| {
                     ComposeError::Interpolation {
                         at: at.to_owned(),
-                        why,
+                        source,
                     }
                 })?;
             }
@@ -58,7 +79,7 @@ pub(crate) fn text(
     text: &str,
     environment: &Environment,
     unset: &mut Vec<String>,
-) -> Result<String, String> {
+) -> Result<String, Unreplaced> {
     Expansion {
         environment,
         unset,
@@ -74,7 +95,7 @@ struct Expansion<'a> {
 }
 
 impl Expansion<'_> {
-    fn expand(&mut self, text: &str, depth: usize) -> Result<String, String> {
+    fn expand(&mut self, text: &str, depth: usize) -> Result<String, Unreplaced> {
         if depth > DEEPEST {
             return Err(self.complaint("references are nested too deeply"));
         }
@@ -104,7 +125,7 @@ impl Expansion<'_> {
     }
 
     /// What stands between the braces.
-    fn braced(&mut self, inner: &str, depth: usize) -> Result<String, String> {
+    fn braced(&mut self, inner: &str, depth: usize) -> Result<String, Unreplaced> {
         let length = name_length(inner);
         if length == 0 {
             return Err(self.complaint("a name was expected behind `${`"));
@@ -130,9 +151,9 @@ impl Expansion<'_> {
             (Some('?'), Some(value)) => Ok(value),
             (Some('?'), None) => {
                 let message = self.expand(word, depth + 1)?;
-                Err(match message.as_str() {
-                    "" => format!("required variable {name} is missing a value"),
-                    message => format!("required variable {name} is missing a value: {message}"),
+                Err(Unreplaced::Required {
+                    name: name.to_owned(),
+                    message,
                 })
             }
             _ => Err(self.complaint(
@@ -153,8 +174,11 @@ impl Expansion<'_> {
         }
     }
 
-    fn complaint(&self, why: &str) -> String {
-        format!("\"{}\": {why}", self.whole)
+    fn complaint(&self, why: &'static str) -> Unreplaced {
+        Unreplaced::Format {
+            whole: self.whole.to_owned(),
+            why,
+        }
     }
 }
 
@@ -236,7 +260,9 @@ mod tests {
 
     #[track_caller]
     fn refused(written: &str, part: &str) {
-        let error = text(written, &environment(), &mut Vec::new()).unwrap_err();
+        let error = text(written, &environment(), &mut Vec::new())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(part), "{written}: {error}");
     }
 

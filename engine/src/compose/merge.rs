@@ -9,6 +9,15 @@ use serde_json::Value;
 /// Puts `over` on top of `base`; `key` is the name under which both stand.
 pub(crate) fn merge(base: &mut Value, over: Value, key: &str) {
     match (base, over) {
+        // Options mean nothing to another driver.
+        (Value::Object(base), Value::Object(over))
+            if key == "logging"
+                && over.get("driver").is_some_and(|driver| {
+                    base.get("driver").is_some_and(|below| below != driver)
+                }) =>
+        {
+            *base = over;
+        }
         (Value::Object(base), Value::Object(over)) => {
             for (key, value) in over {
                 match base.get_mut(&key) {
@@ -88,6 +97,15 @@ mod tests {
             json!({ "image": "a", "environment": { "A": "1", "B": "2" }, "dns": ["1"] }),
             json!({ "image": "b", "environment": { "B": "3", "C": "4" }, "dns": ["1", "2"] }),
             json!({ "image": "b", "environment": { "A": "1", "B": "3", "C": "4" }, "dns": ["1", "2"] }),
+        );
+    }
+
+    #[test]
+    fn options_of_another_log_driver_are_forgotten() {
+        check(
+            json!({ "logging": { "driver": "json-file", "options": { "max-size": "1m" } } }),
+            json!({ "logging": { "driver": "syslog", "options": { "tag": "x" } } }),
+            json!({ "logging": { "driver": "syslog", "options": { "tag": "x" } } }),
         );
     }
 

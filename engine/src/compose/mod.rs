@@ -4,8 +4,8 @@
 //! a container ([`body`]), what is wanted and what is present become steps ([`plan`]). The command line
 //! (`cli/commands/compose`) performs them through the daemon's socket, so a project can live on a remote engine.
 //!
-//! The language is the Compose specification's. A key that is not understood is an error. Deliberately absent:
-//! `!reset` and `!override` tags, `provider` services, models.
+//! The language is the Compose specification's: [`schema`] has a row for each attribute. A key that is not understood
+//! is an error. Deliberately absent: `provider` services, models, what only Windows can do.
 
 pub mod error;
 
@@ -16,9 +16,15 @@ mod words;
 mod load;
 mod merge;
 mod normal;
+mod schema;
+mod yaml;
 
+mod consistency;
+mod find;
 pub mod project;
+pub mod development;
 pub mod service;
+pub mod pull_policy;
 mod units;
 
 pub mod order;

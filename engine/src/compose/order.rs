@@ -25,8 +25,46 @@ pub fn needs(service: &Service) -> BTreeSet<String> {
     needs
 }
 
+/// The services whose images `service` is built from.
+fn bases(service: &Service) -> BTreeSet<String> {
+    let build = service.build.iter();
+    build
+        .flat_map(|build| build.additional_contexts.values().flatten())
+        .filter_map(|place| place.strip_prefix("service:").map(str::to_owned))
+        .collect()
+}
+
+/// `chosen` and the services whose images theirs are built from.
+pub fn with_bases(
+    services: &BTreeMap<String, Service>,
+    chosen: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open: Vec<String> = chosen.iter().cloned().collect();
+    while let Some(name) = open.pop() {
+        if let Some(service) = services.get(&name)
+            && found.insert(name)
+        {
+            open.extend(bases(service));
+        }
+    }
+    found
+}
+
+/// Groups of services in the order in which their images are built.
+pub fn builds(services: &BTreeMap<String, Service>) -> Result<Vec<Vec<String>>, ComposeError> {
+    grouped(services, bases)
+}
+
 /// Groups of services; each group needs only groups before it.
 pub fn levels(services: &BTreeMap<String, Service>) -> Result<Vec<Vec<String>>, ComposeError> {
+    grouped(services, needs)
+}
+
+fn grouped(
+    services: &BTreeMap<String, Service>,
+    needs: impl Fn(&Service) -> BTreeSet<String>,
+) -> Result<Vec<Vec<String>>, ComposeError> {
     let mut left: BTreeMap<&String, BTreeSet<String>> = services
         .iter()
         .map(|(name, service)| {

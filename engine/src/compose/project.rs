@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::dotenv;
+use super::consistency;
 use super::error::ComposeError;
+use super::find::Found;
 use super::interpolate::Environment;
-use super::load;
-use super::order;
+use super::load::{self, Variables};
 use super::service::Service;
 
 /// What a project is loaded from.
@@ -30,6 +30,18 @@ pub struct Source {
     pub profiles: Vec<String>,
     /// Services that are on whatever their profiles say.
     pub wanted: Vec<String>,
+    /// Whether it is checked that all parts fit together.
+    pub consistency: Consistency,
+}
+
+/// Whether it is checked that all parts of a project fit together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consistency {
+    /// It is.
+    #[default]
+    Checked,
+    /// It is taken as it stands (`config --no-consistency`).
+    Taken,
 }
 
 /// What a set of Compose files describes.
@@ -144,6 +156,13 @@ pub struct Material {
     pub labels: BTreeMap<String, Option<String>>,
 }
 
+impl Material {
+    /// Made by somebody else.
+    pub fn is_external(&self) -> bool {
+        is_external(&self.external)
+    }
+}
+
 impl Network {
     /// Made by somebody else.
     pub fn is_external(&self) -> bool {
@@ -166,39 +185,53 @@ fn is_external(value: &Value) -> bool {
 impl Project {
     /// Reads, merges and checks.
     pub fn load(source: &Source) -> Result<Self, ComposeError> {
-        let here = std::env::current_dir().map_err(|source| ComposeError::Read {
-            path: ".".into(),
+        let found = Found::of(source)?;
+        let document = load::files(
+            &found.files,
+            &found.directory,
+            &found.environment,
+            Variables::Replaced,
+        )?;
+        let name = name(
             source,
-        })?;
-        let (files, found_in) = match source.files.as_slice() {
-            [] => find(source.directory.as_deref().unwrap_or(&here))?,
-            files => {
-                let files: Vec<PathBuf> = files.iter().map(|file| joined(&here, file)).collect();
-                let parent = files[0].parent().unwrap_or(&here).to_owned();
-                (files, parent)
-            }
-        };
-        let directory = match &source.directory {
-            Some(directory) => here.join(directory),
-            None if files[0] == Path::new("-") => here.clone(),
-            None => found_in,
-        };
-        let environment = environment(source, &directory)?;
-        let document = load::files(&files, &directory, &environment)?;
-        let name = name(source, &document.value, &environment, &directory)?;
+            &document.value,
+            &found.environment,
+            &found.directory,
+        )?;
         let mut project = Self {
             name,
-            directory,
-            files,
-            environment,
+            directory: found.directory,
+            files: found.files,
+            environment: found.environment,
             warnings: document.warnings,
             ..Self::default()
         };
         project.fill(&document.value)?;
         project.name_things();
         project.choose(source)?;
-        project.check()?;
+        match source.consistency {
+            Consistency::Checked => consistency::check(&project)?,
+            Consistency::Taken => {}
+        }
         Ok(project)
+    }
+
+    /// The merged document with its references as they are written, and the project's name.
+    pub fn unresolved(source: &Source) -> Result<(String, Value), ComposeError> {
+        let found = Found::of(source)?;
+        let document = load::files(
+            &found.files,
+            &found.directory,
+            &found.environment,
+            Variables::Kept,
+        )?;
+        let name = name(
+            source,
+            &document.value,
+            &found.environment,
+            &found.directory,
+        )?;
+        Ok((name, document.value))
     }
 
     fn fill(&mut self, document: &Value) -> Result<(), ComposeError> {
@@ -241,12 +274,14 @@ impl Project {
                 return Err(ComposeError::NoService(name.clone()));
             }
         }
+        let mut enabled = source.profiles.clone();
+        if let Some(list) = self.environment.get("COMPOSE_PROFILES") {
+            enabled.extend(list.split(',').map(|name| name.trim().to_owned()));
+        }
         let is_on = |profiles: &[String]| {
             profiles.is_empty()
-                || source.profiles.iter().any(|on| on == "*")
-                || profiles
-                    .iter()
-                    .any(|profile| source.profiles.contains(profile))
+                || enabled.iter().any(|on| on == "*")
+                || profiles.iter().any(|profile| enabled.contains(profile))
         };
         let (on, off): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.services)
             .into_iter()
@@ -254,80 +289,6 @@ impl Project {
         self.services = on;
         self.disabled = off;
         Ok(())
-    }
-
-    /// Every name that is used exists, and nobody waits for himself.
-    fn check(&self) -> Result<(), ComposeError> {
-        if self.services.is_empty() && self.disabled.is_empty() {
-            return Err(ComposeError::invalid(
-                "services",
-                "empty compose file: a project has at least one service",
-            ));
-        }
-        for (name, service) in &self.services {
-            let at = format!("service \"{name}\"");
-            let undefined = |kind: &str, what: &str| {
-                ComposeError::invalid(&at, format!("refers to undefined {kind} {what}"))
-            };
-            if service.image.is_none() && service.build.is_none() {
-                return Err(ComposeError::invalid(
-                    at,
-                    "has neither an image nor a build context specified",
-                ));
-            }
-            if service.network_mode.is_some() && !service.networks.is_empty() {
-                return Err(ComposeError::invalid(
-                    at,
-                    "declares mutually exclusive `network_mode` and `networks`",
-                ));
-            }
-            for network in service.networks.keys() {
-                if !self.networks.contains_key(network) {
-                    return Err(undefined("network", network));
-                }
-            }
-            for mount in service
-                .volumes
-                .iter()
-                .filter(|mount| mount.kind == "volume")
-            {
-                if let Some(volume) = &mount.source
-                    && !self.volumes.contains_key(volume)
-                {
-                    return Err(undefined("volume", volume));
-                }
-            }
-            for secret in &service.secrets {
-                if !self.secrets.contains_key(&secret.source) {
-                    return Err(undefined("secret", &secret.source));
-                }
-            }
-            for config in &service.configs {
-                if !self.configs.contains_key(&config.source) {
-                    return Err(undefined("config", &config.source));
-                }
-            }
-            for (dependency, terms) in &service.depends_on {
-                if terms.required && !self.services.contains_key(dependency) {
-                    return Err(ComposeError::invalid(
-                        at,
-                        match self.disabled.contains_key(dependency) {
-                            true => {
-                                format!("depends on {dependency}, whose profile is not enabled")
-                            }
-                            false => format!("depends on undefined service \"{dependency}\""),
-                        },
-                    ));
-                }
-            }
-            if service.container_name.is_some() && service.replicas() > 1 {
-                return Err(ComposeError::invalid(
-                    at,
-                    "has a `container_name` and more than one replica: names are unique",
-                ));
-            }
-        }
-        order::levels(&self.services).map(drop)
     }
 }
 
@@ -354,55 +315,6 @@ fn outer_name(project: &str, key: &str, given: &str, external: &Value) -> String
         Value::Bool(true) => key.to_owned(),
         _ => format!("{project}_{key}"),
     }
-}
-
-/// The usual file in `directory` or above it, with its override.
-fn find(directory: &Path) -> Result<(Vec<PathBuf>, PathBuf), ComposeError> {
-    for folder in directory.ancestors() {
-        for name in load::USUAL {
-            let file = folder.join(name);
-            if !file.is_file() {
-                continue;
-            }
-            let mut files = vec![file];
-            let (stem, _) = name
-                .rsplit_once('.')
-                .expect("every usual name has an ending");
-            let overrides =
-                ["yml", "yaml"].map(|end| folder.join(format!("{stem}.override.{end}")));
-            files.extend(overrides.into_iter().find(|file| file.is_file()));
-            return Ok((files, folder.to_owned()));
-        }
-    }
-    Err(ComposeError::NoFile)
-}
-
-fn joined(here: &Path, file: &Path) -> PathBuf {
-    match file == Path::new("-") {
-        true => file.to_owned(),
-        false => PathBuf::from(super::normal::absolute(&file.to_string_lossy(), here)),
-    }
-}
-
-/// The caller's variables over those of the environment files.
-fn environment(source: &Source, directory: &Path) -> Result<Environment, ComposeError> {
-    let usual = directory.join(".env");
-    let files = match source.env_files.as_slice() {
-        [] if usual.is_file() => vec![usual],
-        files => files.to_vec(),
-    };
-    let mut environment = Environment::new();
-    for file in files {
-        let text = std::fs::read_to_string(&file).map_err(|source| ComposeError::Read {
-            path: file.clone(),
-            source,
-        })?;
-        for (name, value) in dotenv::parse(&file, &text, &source.environment)? {
-            environment.extend(value.map(|value| (name, value)));
-        }
-    }
-    environment.extend(source.environment.clone());
-    Ok(environment)
 }
 
 /// `-p`, then `COMPOSE_PROJECT_NAME`, then `name:`, then the folder.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::development::{Develop, Device, Gpu, Hook};
+
 type Texts = BTreeMap<String, Option<String>>;
 
 /// One service of a project; the names are those of the Compose specification.
@@ -26,17 +28,18 @@ pub struct Service {
     pub command: Option<Vec<String>>,
     pub configs: Vec<Grant>,
     pub container_name: Option<String>,
-    pub cpu_count: Option<i64>,
     pub cpu_period: Option<i64>,
     pub cpu_quota: Option<i64>,
+    pub cpu_rt_period: Option<Value>,
+    pub cpu_rt_runtime: Option<Value>,
     pub cpu_shares: Option<i64>,
     pub cpus: Option<Value>,
     pub cpuset: Option<String>,
     pub depends_on: BTreeMap<String, Dependency>,
     pub deploy: Option<Deploy>,
-    pub develop: Option<Value>,
+    pub develop: Option<Develop>,
     pub device_cgroup_rules: Vec<String>,
-    pub devices: Vec<String>,
+    pub devices: Vec<Device>,
     pub dns: Vec<String>,
     pub dns_opt: Vec<String>,
     pub dns_search: Vec<String>,
@@ -47,6 +50,7 @@ pub struct Service {
     pub expose: Vec<String>,
     pub external_links: Vec<String>,
     pub extra_hosts: Vec<String>,
+    pub gpus: Vec<Gpu>,
     pub group_add: Vec<Value>,
     pub healthcheck: Option<HealthCheck>,
     pub hostname: Option<String>,
@@ -71,9 +75,12 @@ pub struct Service {
     pub pids_limit: Option<i64>,
     pub platform: Option<String>,
     pub ports: Vec<Port>,
+    pub post_start: Vec<Hook>,
+    pub pre_stop: Vec<Hook>,
     pub privileged: Option<bool>,
     pub profiles: Vec<String>,
     pub pull_policy: Option<String>,
+    pub pull_refresh_after: Option<String>,
     pub read_only: Option<bool>,
     pub restart: Option<String>,
     pub runtime: Option<String>,
@@ -113,14 +120,20 @@ pub struct Build {
     pub additional_contexts: Texts,
     pub cache_from: Vec<String>,
     pub cache_to: Vec<String>,
+    pub entitlements: Vec<String>,
     pub extra_hosts: Vec<String>,
+    pub isolation: Option<String>,
     pub network: Option<String>,
     pub no_cache: Option<bool>,
+    pub no_cache_filter: Vec<String>,
     pub platforms: Vec<String>,
     pub privileged: Option<bool>,
+    pub provenance: Option<Value>,
     pub pull: Option<bool>,
+    pub sbom: Option<Value>,
     pub secrets: Vec<Grant>,
     pub shm_size: Option<Value>,
+    pub ssh: Texts,
     pub tags: Vec<String>,
     pub target: Option<String>,
     pub ulimits: BTreeMap<String, Limit>,
@@ -139,6 +152,19 @@ pub struct BlockIo {
     pub device_read_iops: Vec<Rate>,
     pub device_write_bps: Vec<Rate>,
     pub device_write_iops: Vec<Rate>,
+    pub weight_device: Vec<Weight>,
+}
+
+/// A weight of one device.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "each field is the key of the same name in the specification"
+)]
+pub struct Weight {
+    pub path: String,
+    pub weight: u16,
 }
 
 /// A rate of one device.
@@ -228,6 +254,8 @@ pub struct Amounts {
     pub cpus: Option<Value>,
     pub memory: Option<Value>,
     pub pids: Option<i64>,
+    pub devices: Vec<Gpu>,
+    pub generic_resources: Value,
 }
 
 /// When an ended container is started again.
@@ -255,6 +283,8 @@ pub struct EnvFile {
     pub path: String,
     #[serde(default = "yes")]
     pub required: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
 }
 
 /// How health is tested.
@@ -295,6 +325,8 @@ pub struct Logging {
 )]
 pub struct Attachment {
     pub aliases: Vec<String>,
+    pub gw_priority: Option<i64>,
+    pub interface_name: Option<String>,
     pub ipv4_address: Option<String>,
     pub ipv6_address: Option<String>,
     pub link_local_ips: Vec<String>,
@@ -311,9 +343,11 @@ pub struct Attachment {
     reason = "each field is the key of the same name in the specification"
 )]
 pub struct Port {
+    pub name: Option<String>,
+    pub mode: Option<String>,
+    pub host_ip: Option<String>,
     pub target: u16,
     pub published: Option<String>,
-    pub host_ip: Option<String>,
     pub protocol: String,
     pub app_protocol: Option<String>,
 }
@@ -361,6 +395,8 @@ pub struct Mount {
     pub bind: Option<BindOptions>,
     pub volume: Option<VolumeOptions>,
     pub tmpfs: Option<TmpfsOptions>,
+    pub image: Option<ImageOptions>,
+    pub consistency: Option<String>,
 }
 
 /// Options of a bind mount.
@@ -373,6 +409,7 @@ pub struct Mount {
 pub struct BindOptions {
     pub propagation: Option<String>,
     pub create_host_path: bool,
+    pub recursive: Option<String>,
     pub selinux: Option<String>,
 }
 
@@ -384,6 +421,7 @@ pub struct BindOptions {
     reason = "each field is the key of the same name in the specification"
 )]
 pub struct VolumeOptions {
+    pub labels: Texts,
     pub nocopy: bool,
     pub subpath: Option<String>,
 }
@@ -397,7 +435,18 @@ pub struct VolumeOptions {
 )]
 pub struct TmpfsOptions {
     pub size: Option<Value>,
-    pub mode: Option<u32>,
+    pub mode: Option<Value>,
+}
+
+/// Options of a mounted image.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "each field is the key of the same name in the specification"
+)]
+pub struct ImageOptions {
+    pub subpath: Option<String>,
 }
 
 impl Service {

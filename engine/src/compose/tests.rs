@@ -73,7 +73,7 @@ fn a_project_of_two_files_an_include_and_an_extension() {
             ),
             (
                 "base/web.yaml",
-                "services:\n  plain: {image: x, environment: {A: 1, B: 2}, user: 1000}\n",
+                "services:\n  plain: {image: x, environment: {A: 1, B: 2}, user: \"1000\"}\n",
             ),
             (".env", "TAG=2\n"),
         ],
@@ -139,7 +139,7 @@ fn what_is_wrong_is_named() {
     refused(
         "r1",
         "services: {web: {image: a, imgae: b}}",
-        "services.web: unknown field `imgae`",
+        "services.web Additional property imgae is not allowed",
     );
     refused(
         "r2",
@@ -174,13 +174,13 @@ fn what_is_wrong_is_named() {
     refused(
         "r8",
         "servces: {}",
-        "additional properties 'servces' not allowed",
+        "(root) Additional property servces is not allowed",
     );
-    refused("r9", "services: [", "parsing");
+    refused("r9", "services: [", "c.yaml: yaml: line ");
     refused(
         "r10",
         "services: {a: {image: x, extends: b}, b: {image: x, extends: a}}",
-        "cycle",
+        "Circular reference:\n  a in ",
     );
     refused(
         "r11",
@@ -197,7 +197,7 @@ fn aliases_that_explode_are_refused() {
         text.push_str(&format!("x-{next}: &{next} [{list}]\n"));
     }
     text.push_str("services: {web: {image: a}}\n");
-    refused("bomb", &text, "parsing");
+    refused("bomb", &text, "excessive aliasing");
 }
 
 #[test]
@@ -207,4 +207,125 @@ fn profiles_decide_what_is_on() {
     let project = folder.load(&["c.yaml"], &[]).unwrap();
     assert_eq!(project.services.keys().collect::<Vec<_>>(), ["web"]);
     assert_eq!(project.disabled.keys().collect::<Vec<_>>(), ["debug"]);
+}
+
+#[test]
+fn later_files_reset_and_override() {
+    let folder = Folder::new(
+        "tags",
+        &[
+            (
+                "c.yaml",
+                "services:\n  web:\n    image: a\n    ports: [\"80:80\"]\n    environment: {A: 1, B: 2}\n    \
+                 command: [x]\n    build: .\n    volumes: [\"/a:/a\"]\n  \
+                 old: {image: b}\n",
+            ),
+            (
+                "d.yaml",
+                "services:\n  web:\n    ports: !override [\"81:81\"]\n    environment: {A: !reset null}\n    \
+                 build: !reset\n    volumes: !reset []\n  old: !reset {}\n",
+            ),
+            (
+                "e.yaml",
+                "services:\n  web:\n    extends: {file: c.yaml, service: web}\n    ports: !override [\"82:82\"]\n    \
+                 command: !reset []\n    build: !reset\n",
+            ),
+        ],
+    );
+    let project = folder.load(&["c.yaml", "d.yaml"], &[]).unwrap();
+    assert_eq!(project.services.keys().collect::<Vec<_>>(), ["web"]);
+    let web = &project.services["web"];
+    let ports: Vec<u16> = web.ports.iter().map(|port| port.target).collect();
+    assert_eq!((ports, web.build.is_none()), (vec![81], true));
+    assert!(web.volumes.is_empty());
+    assert_eq!(web.environment.keys().collect::<Vec<_>>(), ["B"]);
+    let project = folder.load(&["e.yaml"], &[]).unwrap();
+    let web = &project.services["web"];
+    assert_eq!(
+        (web.ports.len(), web.ports[0].target, &web.command),
+        (1, 82, &None)
+    );
+    assert_eq!(web.image.as_deref(), Some("a"));
+}
+
+#[test]
+fn an_include_brings_its_variables_and_no_conflicts() {
+    let folder = Folder::new(
+        "include",
+        &[
+            (
+                "c.yaml",
+                "include: [{path: sub/i.yaml, env_file: other.env}]\nservices: {web: {image: a}}\n",
+            ),
+            ("d.yaml", "include: [sub/i.yaml]\nservices: {db: {image: b}}\n"),
+            ("over.yaml", "services: {db: {image: over}}\n"),
+            ("sub/i.yaml", "services: {db: {image: \"db:${TAG}\"}}\n"),
+            ("sub/.env", "TAG=near\n"),
+            ("other.env", "TAG=other\n"),
+        ],
+    );
+    let image = |files: &[&str]| {
+        let project = folder.load(files, &[])?;
+        Ok::<_, String>(project.services["db"].image.clone().unwrap())
+    };
+    assert_eq!(image(&["c.yaml"]).unwrap(), "db:other");
+    assert_eq!(image(&["c.yaml", "over.yaml"]).unwrap(), "over");
+    assert_eq!(
+        image(&["d.yaml"]).unwrap_err(),
+        "services.db: conflicts with imported resource"
+    );
+}
+
+#[test]
+fn parts_that_do_not_fit_are_named() {
+    for (name, text, part) in [
+        (
+            "i1",
+            "services: {a: {image: x, ipc: \"service:nope\"}}",
+            "service \"a\" depends on undefined service \"nope\": invalid compose project",
+        ),
+        (
+            "i2",
+            "services: {a: {image: x, mem_limit: 64m, deploy: {resources: {limits: {memory: 1g}}}}}",
+            "services.a: can't set distinct values on 'mem_limit' and 'deploy.resources.limits.memory'",
+        ),
+        (
+            "i3",
+            "services: {a: {build: {additional_contexts: {b: \"service:c\"}}}, c: {image: x}}",
+            "service \"a\" declares non-buildable service \"c\" as additional contexts b",
+        ),
+        (
+            "i4",
+            "services: {a: {build: {additional_contexts: {b: \"service:b\"}}}, \
+             b: {build: {additional_contexts: {a: \"service:a\"}}}}",
+            "dependency cycle detected: a -> b -> a",
+        ),
+        (
+            "i5",
+            "services: {a: {image: x}}\nsecrets: {s: {}}",
+            "secrets.s: one of file|environment must be set",
+        ),
+        (
+            "i6",
+            "services: {a: {image: x}}\nvolumes: {v: {external: true, driver: local}}",
+            "volumes.v: conflicting parameters \"external\" and \"driver\" specified",
+        ),
+        (
+            "i7",
+            "services: {a: {image: x, restart: sometimes}}",
+            "services.a.restart: invalid restart policy",
+        ),
+        (
+            "i8",
+            "services: {a: {image: x, volumes: [{type: npipe, source: a, target: /b}]}}",
+            "which this engine does not have",
+        ),
+        (
+            "i9",
+            "services: {a: {image: x, env_file: none.env}}",
+            "none.env not found",
+        ),
+    ] {
+        refused(name, text, part);
+    }
 }

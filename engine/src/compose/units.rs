@@ -57,6 +57,27 @@ pub(crate) fn nanoseconds(text: &str) -> Option<i64> {
     (total < i64::MAX as f64).then_some(total as i64)
 }
 
+/// Microseconds: a number of them, or a duration.
+pub(crate) fn microseconds(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text
+            .parse()
+            .ok()
+            .or_else(|| nanoseconds(text).map(|nanos| nanos / 1000)),
+        _ => None,
+    }
+}
+
+/// Permission bits: the number, or a text in base eight.
+pub(crate) fn octal(value: &Value) -> Option<u32> {
+    match value {
+        Value::Number(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
+        Value::String(text) => u32::from_str_radix(text.trim_start_matches("0o"), 8).ok(),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use super::container_name;
 use super::process::target;
 use crate::compose::error::ComposeError;
 use crate::compose::project::Project;
+use crate::compose::development::Device;
 use crate::compose::service::{Amounts, Mount, Rate, Service};
 use crate::compose::units;
 
@@ -97,8 +98,17 @@ pub(super) fn config(
         host.insert("StorageOpt".into(), json!(service.storage_opt));
     }
     if !service.devices.is_empty() {
-        let devices: Vec<Value> = service.devices.iter().map(|text| device(text)).collect();
+        let devices: Vec<Value> = service
+            .devices
+            .iter()
+            .filter(|device| !is_cdi(device))
+            .map(device)
+            .collect();
         host.insert("Devices".into(), devices.into());
+    }
+    let requests = requests(name, service)?;
+    if !requests.is_empty() {
+        host.insert("DeviceRequests".into(), requests.into());
     }
     Ok(host)
 }
@@ -114,14 +124,55 @@ fn shared(project: &Project, mode: &str) -> String {
     }
 }
 
-fn device(text: &str) -> Value {
-    let mut parts = text.split(':');
-    let on_host = parts.next().unwrap_or_default();
+fn device(device: &Device) -> Value {
     json!({
-        "PathOnHost": on_host,
-        "PathInContainer": parts.next().unwrap_or(on_host),
-        "CgroupPermissions": parts.next().unwrap_or("rwm"),
+        "PathOnHost": device.source,
+        "PathInContainer": device.target.as_ref().unwrap_or(&device.source),
+        "CgroupPermissions": device.permissions.as_deref().unwrap_or("rwm"),
     })
+}
+
+/// `vendor.com/class=name` is a device of the Container Device Interface.
+fn is_cdi(device: &Device) -> bool {
+    !device.source.starts_with('/') && device.source.contains('=')
+}
+
+/// What drivers are asked for: `gpus`, `deploy.resources.reservations.devices`, CDI devices.
+fn requests(name: &str, service: &Service) -> Result<Vec<Value>, ComposeError> {
+    let deployed = service.deploy.iter();
+    let reserved = deployed.flat_map(|deploy| &deploy.resources.reservations.devices);
+    let mut requests = Vec::new();
+    for gpu in service.gpus.iter().chain(reserved) {
+        let count = match &gpu.count {
+            None if gpu.device_ids.is_empty() => Some(-1),
+            None => Some(0),
+            Some(Value::String(text)) => text.parse().ok(),
+            Some(number) => number.as_i64(),
+        };
+        let count = count.ok_or_else(|| {
+            ComposeError::invalid(
+                format!("services.{name}.gpus"),
+                "`count` must be \"all\" or a number",
+            )
+        })?;
+        requests.push(json!({
+            "Driver": gpu.driver.as_deref().unwrap_or(""),
+            "Count": count,
+            "DeviceIDs": gpu.device_ids,
+            "Capabilities": [gpu.capabilities],
+            "Options": flat(&gpu.options),
+        }));
+    }
+    let cdi: Vec<&str> = service
+        .devices
+        .iter()
+        .filter(|device| is_cdi(device))
+        .map(|device| device.source.as_str())
+        .collect();
+    if !cdi.is_empty() {
+        requests.push(json!({ "Driver": "cdi", "DeviceIDs": cdi }));
+    }
+    Ok(requests)
 }
 
 fn mounts(
@@ -143,18 +194,29 @@ fn mounts(
             "tmpfs" => {
                 let options = mount.tmpfs.clone().unwrap_or_default();
                 let size = options.size.as_ref().and_then(units::bytes);
+                let mode = options.mode.as_ref().and_then(units::octal);
                 long.push(json!({
                     "Type": "tmpfs",
                     "Target": mount.target,
                     "ReadOnly": mount.read_only,
-                    "TmpfsOptions": { "SizeBytes": size.unwrap_or(0), "Mode": options.mode.unwrap_or(0) },
+                    "TmpfsOptions": { "SizeBytes": size.unwrap_or(0), "Mode": mode.unwrap_or(0) },
+                }));
+            }
+            "image" => {
+                let options = mount.image.clone().unwrap_or_default();
+                long.push(json!({
+                    "Type": "image",
+                    "Source": mount.source.as_deref().unwrap_or_default(),
+                    "Target": mount.target,
+                    "ReadOnly": mount.read_only,
+                    "ImageOptions": { "Subpath": options.subpath.unwrap_or_default() },
                 }));
             }
             other => {
                 return Err(ComposeError::invalid(
                     format!("services.{name}.volumes"),
                     format!(
-                        "mounts of type \"{other}\" are not supported: volume, bind and tmpfs are"
+                        "mounts of type \"{other}\" are not supported: volume, bind, tmpfs and image are"
                     ),
                 ));
             }
@@ -229,7 +291,7 @@ fn volume(project: &Project, mount: &Mount, inherited: &BTreeMap<String, String>
         "Source": source.unwrap_or_default(),
         "Target": mount.target,
         "ReadOnly": mount.read_only,
-        "VolumeOptions": { "NoCopy": options.nocopy },
+        "VolumeOptions": { "NoCopy": options.nocopy, "Labels": flat(&options.labels) },
     });
     if let Some(subpath) = options.subpath {
         body["VolumeOptions"]["Subpath"] = json!(subpath);
@@ -247,13 +309,23 @@ fn bind(mount: &Mount) -> Bound {
     let source = mount.source.as_deref().unwrap_or_default();
     let options = mount.bind.clone().unwrap_or_default();
     let propagation = options.propagation.as_deref().unwrap_or("rprivate");
-    if !options.create_host_path {
+    if !options.create_host_path || options.recursive.is_some() {
+        let mut how = json!({
+            "Propagation": propagation,
+            "CreateMountpoint": options.create_host_path,
+        });
+        match options.recursive.as_deref() {
+            Some("disabled") => how["NonRecursive"] = json!(true),
+            Some("writable") => how["ReadOnlyNonRecursive"] = json!(true),
+            Some("readonly") => how["ReadOnlyForceRecursive"] = json!(true),
+            _ => {}
+        }
         return Bound::Long(json!({
             "Type": "bind",
             "Source": source,
             "Target": mount.target,
             "ReadOnly": mount.read_only,
-            "BindOptions": { "Propagation": propagation },
+            "BindOptions": how,
         }));
     }
     let access = if mount.read_only { "ro" } else { "rw" };
@@ -332,13 +404,23 @@ fn limits(
         ("CpuPeriod", service.cpu_period),
         ("CpuQuota", service.cpu_quota),
         ("CpuShares", service.cpu_shares),
-        ("CpuCount", service.cpu_count),
         ("MemorySwappiness", service.mem_swappiness),
         ("OomScoreAdj", service.oom_score_adj),
         ("PidsLimit", service.pids_limit.or(most.pids)),
     ] {
         if let Some(number) = number {
             host.insert(key.into(), json!(number));
+        }
+    }
+    for (key, option, value) in [
+        ("CpuRealtimePeriod", "cpu_rt_period", &service.cpu_rt_period),
+        ("CpuRealtimeRuntime", "cpu_rt_runtime", &service.cpu_rt_runtime),
+    ] {
+        if let Some(value) = value {
+            let micros = units::microseconds(value).ok_or_else(|| {
+                ComposeError::invalid(at(option), format!("{value} is no duration"))
+            })?;
+            host.insert(key.into(), json!(micros));
         }
     }
     if let Some(set) = &service.cpuset {
@@ -355,6 +437,14 @@ fn limits(
     if let Some(block) = &service.blkio_config {
         if let Some(weight) = block.weight {
             host.insert("BlkioWeight".into(), json!(weight));
+        }
+        if !block.weight_device.is_empty() {
+            let weights: Vec<Value> = block
+                .weight_device
+                .iter()
+                .map(|one| json!({ "Path": one.path, "Weight": one.weight }))
+                .collect();
+            host.insert("BlkioWeightDevice".into(), weights.into());
         }
         for (key, rates) in [
             ("BlkioDeviceReadBps", &block.device_read_bps),

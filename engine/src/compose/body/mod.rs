@@ -35,6 +35,8 @@ pub const NETWORK: &str = "com.docker.compose.network";
 pub const VOLUME: &str = "com.docker.compose.volume";
 /// Label: who it waits for.
 pub const DEPENDS_ON: &str = "com.docker.compose.depends_on";
+/// Option of an endpoint: the name of its interface.
+const INTERFACE_NAME: &str = "com.docker.network.endpoint.ifname";
 /// Label: the version of the labels.
 pub const VERSION: &str = "com.docker.compose.version";
 
@@ -101,11 +103,26 @@ pub fn environment(
         let path = PathBuf::from(&file.path);
         match std::fs::read_to_string(&path) {
             Ok(text) => {
-                for (name, value) in super::dotenv::parse(&path, &text, &project.environment)? {
+                let format = file.format.as_deref();
+                let known = &project.environment;
+                let lines = match format {
+                    None => super::dotenv::parse(&path, &text, known)?,
+                    Some("raw") => super::dotenv::raw(&path, &text, known)?,
+                    Some(other) => {
+                        return Err(ComposeError::invalid(
+                            path.display().to_string(),
+                            format!("unsupported env_file format \"{other}\": raw is"),
+                        ));
+                    }
+                };
+                for (name, value) in lines {
                     found.extend(value.map(|value| (name, value)));
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !file.required => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(ComposeError::NoEnvFile(path));
+            }
             Err(source) => return Err(ComposeError::Read { path, source }),
         }
     }
@@ -128,6 +145,9 @@ pub fn hash(project: &Project, service: &Service) -> Result<String, ComposeError
     plain.profiles.clear();
     plain.pull_policy = None;
     plain.develop = None;
+    plain.pull_refresh_after = None;
+    plain.post_start.clear();
+    plain.pre_stop.clear();
     plain.attach = None;
     if let Some(deploy) = &mut plain.deploy {
         deploy.replicas = None;
@@ -136,6 +156,11 @@ pub fn hash(project: &Project, service: &Service) -> Result<String, ComposeError
         "service": plain,
         "environment": environment(project, service)?,
         "networks": service.networks.keys().map(|key| &project.networks[key]).collect::<Vec<_>>(),
+        "labels": service
+            .label_file
+            .iter()
+            .map(|file| super::dotenv::environment(&[file.into()], &Default::default()))
+            .collect::<Result<Vec<_>, _>>()?,
         "files": process::material(project, service)?
             .iter()
             .map(|file| format!("{:x?}", Sha256::digest(&file.content)))
@@ -190,11 +215,13 @@ fn labels(
     service: &Service,
     purpose: &Purpose,
 ) -> Result<BTreeMap<String, String>, ComposeError> {
-    let mut labels: BTreeMap<String, String> = service
-        .labels
-        .iter()
-        .map(|(key, value)| (key.clone(), value.clone().unwrap_or_default()))
-        .collect();
+    let mut labels: BTreeMap<String, String> = BTreeMap::new();
+    for file in &service.label_file {
+        let known = Default::default();
+        labels.extend(super::dotenv::environment(&[file.into()], &known)?);
+    }
+    let own = service.labels.iter();
+    labels.extend(own.map(|(key, value)| (key.clone(), value.clone().unwrap_or_default())));
     let files: Vec<String> = project
         .files
         .iter()
@@ -288,8 +315,15 @@ fn networks(
             if let Some(address) = place.mac_address.as_ref().or(service.mac_address.as_ref()) {
                 settings.insert("MacAddress".into(), json!(address));
             }
-            if !place.driver_opts.is_empty() {
-                settings.insert("DriverOpts".into(), json!(place.driver_opts));
+            let mut options = place.driver_opts.clone();
+            if let Some(name) = &place.interface_name {
+                options.insert(INTERFACE_NAME.into(), Some(name.clone()));
+            }
+            if !options.is_empty() {
+                settings.insert("DriverOpts".into(), json!(options));
+            }
+            if let Some(priority) = place.gw_priority {
+                settings.insert("GwPriority".into(), json!(priority));
             }
             (project.networks[key].name.clone(), settings.into())
         })

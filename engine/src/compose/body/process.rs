@@ -179,18 +179,11 @@ fn number(text: Option<&str>, what: &str) -> Result<u32, ComposeError> {
     })
 }
 
-/// YAML knows `0440` as a number in base eight or as a text.
+/// Who may read it; everybody, when nothing is said.
 fn mode(grant: &Grant) -> Result<u32, ComposeError> {
-    let wrong = || ComposeError::invalid(&grant.source, "`mode` is no octal number");
     match &grant.mode {
         None => Ok(0o444),
-        Some(Value::Number(number)) => number
-            .as_u64()
-            .and_then(|number| u32::try_from(number).ok())
-            .ok_or_else(wrong),
-        Some(Value::String(text)) => {
-            u32::from_str_radix(text.trim_start_matches("0o"), 8).map_err(|_| wrong())
-        }
-        Some(_) => Err(wrong()),
+        Some(mode) => units::octal(mode)
+            .ok_or_else(|| ComposeError::invalid(&grant.source, "`mode` is no octal number")),
     }
 }

@@ -3,6 +3,7 @@
 //! Host paths become absolute here, because only here the folder of their file is known. What a key may hold is
 //! the Compose specification's "services" section.
 
+mod lent;
 mod ports;
 mod volumes;
 
@@ -32,10 +33,34 @@ pub(crate) fn service(value: &mut Value, at: &str, directory: &Path) -> Result<(
             "environment" | "labels" | "annotations" | "sysctls" => mapping(member, &at)?,
             "extra_hosts" => hosts(member, &at)?,
             "env_file" => env_files(member, &at, directory)?,
-            "label_file" => one_or_many(member),
+            "label_file" => {
+                one_or_many(member);
+                for file in member.as_array_mut().into_iter().flatten() {
+                    if let Value::String(path) = file {
+                        *path = absolute(path, directory);
+                    }
+                }
+            }
+            "devices" => lent::devices(member),
+            "gpus" => lent::gpus(member, &at)?,
+            "deploy" => {
+                if let Some(devices) = member.pointer_mut("/resources/reservations/devices") {
+                    lent::gpus(devices, &at)?;
+                }
+            }
+            "post_start" | "pre_stop" => lent::hooks(member, &at)?,
+            "develop" => lent::triggers(member, &at, directory)?,
             "ports" => ports::normalize(member, &at)?,
             "volumes" => volumes::normalize(member, &at, directory)?,
-            "networks" => names_to_mapping(member, &at, &json!({}))?,
+            "networks" => {
+                names_to_mapping(member, &at, &json!({}))?;
+                let places = member.as_object_mut().into_iter();
+                for place in places.flat_map(|map| map.values_mut()) {
+                    if let Some(options) = place.get_mut("driver_opts") {
+                        mapping(options, &format!("{at}.driver_opts"))?;
+                    }
+                }
+            }
             "depends_on" => {
                 names_to_mapping(member, &at, &json!({ "condition": "service_started" }))?
             }
@@ -74,9 +99,26 @@ fn build(value: &mut Value, at: &str, directory: &Path) -> Result<(), ComposeErr
     let Value::Object(build) = value else {
         return Err(ComposeError::invalid(at, "must be a path or a mapping"));
     };
-    for key in ["args", "labels", "additional_contexts"] {
+    for key in ["args", "labels", "additional_contexts", "ssh"] {
         if let Some(member) = build.get_mut(key) {
             mapping(member, &format!("{at}.{key}"))?;
+        }
+    }
+    if let Some(member) = build.get_mut("ulimits") {
+        ulimits(member, &format!("{at}.ulimits"))?;
+    }
+    if let Some(member) = build.get_mut("no_cache_filter") {
+        one_or_many(member);
+    }
+    let contexts = build
+        .get_mut("additional_contexts")
+        .and_then(Value::as_object_mut);
+    for place in contexts.into_iter().flat_map(|map| map.values_mut()) {
+        if let Value::String(path) = place
+            && !is_remote(path)
+            && !path.starts_with("service:")
+        {
+            *path = absolute(path, directory);
         }
     }
     if let Some(member) = build.get_mut("extra_hosts") {
@@ -250,6 +292,13 @@ fn health(value: &mut Value, at: &str) -> Result<(), ComposeError> {
             Value::String(text) => *test = json!(["CMD-SHELL", text]),
             _ => strings(test, &format!("{at}.test"))?,
         }
+        let first = test[0].as_str().unwrap_or("NONE");
+        if !matches!(first, "CMD" | "CMD-SHELL" | "NONE") {
+            return Err(ComposeError::invalid(
+                format!("{at}.test"),
+                "must start either by \"CMD\", \"CMD-SHELL\" or \"NONE\"",
+            ));
+        }
     }
     Ok(())
 }
@@ -283,7 +332,13 @@ fn scalar(value: &mut Value, at: &str) -> Result<(), ComposeError> {
 pub(super) fn plain(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        // As Go prints a decimal number: `1.0` is 1.
+        Value::Number(number) => Some(match number.as_f64() {
+            Some(decimal) if number.is_f64() && decimal.fract() == 0.0 && decimal.abs() < 1e15 => {
+                format!("{decimal:.0}")
+            }
+            _ => number.to_string(),
+        }),
         Value::Bool(is) => Some(is.to_string()),
         _ => None,
     }

@@ -15,7 +15,7 @@ pub(super) fn normalize(value: &mut Value, at: &str) -> Result<(), ComposeError>
         match entry {
             Value::Object(members) => {
                 let mut members = members.clone();
-                members.retain(|key, _| !key.starts_with("x-") && key != "name" && key != "mode");
+                members.retain(|key, _| !key.starts_with("x-"));
                 if let Some(published) = members.get_mut("published") {
                     *published = json!(plain(published).unwrap_or_default());
                 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::absolute;
+use super::{absolute, mapping};
 use crate::compose::error::ComposeError;
 
 /// Every entry becomes `{type, source, target, read_only, bind, volume}`.
@@ -18,7 +18,13 @@ pub(super) fn normalize(value: &mut Value, at: &str, directory: &Path) -> Result
                 *entry = parse(text, directory).map_err(|why| ComposeError::invalid(at, why))?;
             }
             Value::Object(members) => {
-                members.retain(|key, _| !key.starts_with("x-") && key != "consistency");
+                members.retain(|key, _| !key.starts_with("x-"));
+                if let Some(labels) = members
+                    .get_mut("volume")
+                    .and_then(|volume| volume.get_mut("labels"))
+                {
+                    mapping(labels, &format!("{at}.volume.labels"))?;
+                }
                 if members.get("type").and_then(Value::as_str) == Some("bind")
                     && let Some(Value::String(source)) = members.get_mut("source")
                 {

@@ -8,6 +8,7 @@ use crate::cli::error::CliError;
 use crate::cli::flags::{Flag, Matches, Order};
 use crate::cli::{Session, output};
 use crate::compose::body;
+use crate::compose::order;
 use crate::compose::project::Project;
 use crate::compose::service::{Build, Service};
 
@@ -46,7 +47,10 @@ async fn build_all(session: &Session, matches: &Matches) -> Result<u8, CliError>
         }
     }
     let chosen = images::chosen(&project, matches, "with-dependencies")?;
-    for name in &chosen {
+    let chosen = order::with_bases(&project.services, &chosen);
+    let levels = order::builds(&project.services).map_err(scope::said)?;
+    let in_order = levels.iter().flatten().filter(|name| chosen.contains(*name));
+    for name in in_order {
         let service = &project.services[name];
         build(session, &project, name, service, &extra).await?;
         if matches.on("push") && service.build.is_some() {
@@ -93,11 +97,7 @@ fn words(
     build: &Build,
     inline: Option<&Inline>,
 ) -> Result<Vec<String>, CliError> {
-    if build.privileged == Some(true) {
-        return Err(CliError::Said(format!(
-            "services.{name}.build.privileged is not supported"
-        )));
-    }
+    refuse(name, build)?;
     let mut words = vec!["--tag".to_owned(), body::image(project, name, service)];
     let mut put = |flag: &str, value: String| words.push(format!("--{flag}={value}"));
     for tag in &build.tags {
@@ -124,9 +124,18 @@ fn words(
     put("label", format!("{}={}", body::PROJECT, project.name));
     put("label", format!("{}={name}", body::SERVICE));
     for (key, value) in &build.additional_contexts {
+        let place = value.as_deref().unwrap_or("");
+        let based = place.strip_prefix("service:").and_then(|other| {
+            let service = project.services.get(other).or_else(|| project.disabled.get(other));
+            Some(body::image(project, other, service?))
+        });
+        // Its image was built before this one: see `order::builds`.
         put(
             "build-context",
-            format!("{key}={}", value.as_deref().unwrap_or("")),
+            match based {
+                Some(image) => format!("{key}=docker-image://{image}"),
+                None => format!("{key}={place}"),
+            },
         );
     }
     for secret in &build.secrets {
@@ -173,6 +182,31 @@ fn words(
         }
     }
     Ok(words)
+}
+
+/// What these builds do not have.
+fn refuse(name: &str, build: &Build) -> Result<(), CliError> {
+    let is_on = |value: &Option<serde_json::Value>| {
+        !matches!(value, None | Some(serde_json::Value::Bool(false)))
+            && *value != Some(serde_json::json!("false"))
+    };
+    let isolated = build.isolation.as_deref().unwrap_or("default");
+    for (key, is_asked) in [
+        ("privileged", build.privileged == Some(true)),
+        ("entitlements", !build.entitlements.is_empty()),
+        ("isolation", isolated != "default"),
+        ("no_cache_filter", !build.no_cache_filter.is_empty()),
+        ("provenance", is_on(&build.provenance)),
+        ("sbom", is_on(&build.sbom)),
+        ("ssh", !build.ssh.is_empty()),
+    ] {
+        if is_asked {
+            return Err(CliError::Said(format!(
+                "services.{name}.build.{key}: is not supported by this engine's builds"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A Dockerfile that stands in the Compose file: a temporary file while it is built.

@@ -61,6 +61,10 @@ pub(super) async fn create(
     options: &Options,
 ) -> Result<(), CliError> {
     let chosen = options.chosen(project)?;
+    // What cannot be said to the daemon is found before anything is made.
+    for name in &chosen {
+        wanted(project, name, 1, &BTreeMap::new())?;
+    }
     let image_ids = images::ensure(session, project, &chosen, &options.images).await?;
     networks::ensure(session, project, options.report).await?;
     volumes::ensure(session, project, options.report).await?;

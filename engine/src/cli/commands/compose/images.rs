@@ -14,7 +14,9 @@ use crate::cli::format::{Listing, Row, amount};
 use crate::cli::path::Query;
 use crate::cli::{Session, output};
 use crate::compose::body;
+use crate::compose::order;
 use crate::compose::project::Project;
+use crate::compose::pull_policy::PullPolicy;
 use crate::compose::service::Service;
 
 /// `docker compose pull`.
@@ -120,7 +122,10 @@ pub(super) async fn ensure(
 ) -> Result<BTreeMap<String, String>, CliError> {
     let mut ids: BTreeMap<String, String> = BTreeMap::new();
     let mut known: BTreeMap<String, String> = BTreeMap::new();
-    for name in chosen {
+    // An image may be built from that of another service, which comes first.
+    let wanted = order::with_bases(&project.services, chosen);
+    let levels = order::builds(&project.services).map_err(scope::said)?;
+    for name in levels.iter().flatten().filter(|name| wanted.contains(*name)) {
         let service = &project.services[name];
         let image = body::image(project, name, service);
         let id = match known.get(&image) {
@@ -142,23 +147,23 @@ async fn one(
     policy: &Policy,
 ) -> Result<String, CliError> {
     let wish = policy.pull.as_deref().or(service.pull_policy.as_deref());
-    let wish = wish.unwrap_or("missing");
-    if !matches!(
-        wish,
-        "always" | "missing" | "if_not_present" | "never" | "build"
-    ) {
-        return Err(CliError::Said(format!(
-            "services.{name}.pull_policy: \"{wish}\" is not supported: always, missing, never and build are"
-        )));
-    }
+    let wish = wish.filter(|wish| *wish != "policy").unwrap_or("missing");
+    let wish = PullPolicy::parse(wish)
+        .ok_or_else(|| CliError::Said(format!("invalid --pull value \"{wish}\"")))?;
     let is_built = service.build.is_some();
-    let always_built = policy.build == Building::Always || wish == "build";
+    let always_built = policy.build == Building::Always || wish == PullPolicy::Build;
     if is_built && always_built {
         build(session, project, name, service, &[]).await?;
-    } else if wish == "always" && !is_built {
-        pull::pull(session, image, service.platform.as_deref(), policy.loudness).await?;
     }
     let query = Query::new(&["images", image, "json"]);
+    let is_due = match wish {
+        PullPolicy::Always => true,
+        PullPolicy::Every(period) => is_older(session, &query, period).await?,
+        _ => false,
+    };
+    if is_due && !is_built {
+        pull::pull(session, image, service.platform.as_deref(), policy.loudness).await?;
+    }
     let found = match session.client.get(&query).await {
         Err(error) if error.is_not_found() => {
             match (is_built, policy.build, wish) {
@@ -168,7 +173,7 @@ async fn one(
                     )));
                 }
                 (true, ..) => build(session, project, name, service, &[]).await?,
-                (false, _, "never") => return Err(error),
+                (false, _, PullPolicy::Never) => return Err(error),
                 (false, ..) => {
                     let platform = service.platform.as_deref();
                     pull::pull(session, image, platform, policy.loudness).await?;
@@ -179,6 +184,20 @@ async fn one(
         found => found?,
     };
     Ok(found["Id"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Whether an image that is there was tagged longer ago than `period`, in nanoseconds.
+async fn is_older(session: &Session, query: &Query, period: i64) -> Result<bool, CliError> {
+    let image = match session.client.get(query).await {
+        Err(error) if error.is_not_found() => return Ok(false),
+        found => found?,
+    };
+    let tagged = image["Metadata"]["LastTagTime"].as_str();
+    let Some(tagged) = tagged.and_then(|text| text.parse::<jiff::Timestamp>().ok()) else {
+        return Ok(true);
+    };
+    let age = jiff::Timestamp::now().as_nanosecond() - tagged.as_nanosecond();
+    Ok(age >= i128::from(period))
 }
 
 async fn pull_all(session: &Session, matches: &Matches) -> Result<u8, CliError> {

@@ -11,7 +11,7 @@ use crate::cli::path::Query;
 use crate::cli::{Session, output};
 use crate::compose::body;
 use crate::compose::error::ComposeError;
-use crate::compose::project::{Project, Source};
+use crate::compose::project::{Consistency, Project, Source};
 use crate::compose::service::Service;
 
 /// A container of a project, as the daemon lists it.
@@ -103,25 +103,14 @@ pub(super) fn said(error: ComposeError) -> CliError {
 
 fn source(matches: &Matches, wanted: &[String]) -> Source {
     let environment: BTreeMap<String, String> = std::env::vars().collect();
-    let variable = |name: &str| environment.get(name).filter(|value| !value.is_empty());
-    let mut files: Vec<PathBuf> = matches.all("file").iter().map(PathBuf::from).collect();
-    if files.is_empty()
-        && let Some(list) = variable("COMPOSE_FILE")
-    {
-        let separator = variable("COMPOSE_PATH_SEPARATOR").map_or(":", String::as_str);
-        files = list.split(separator).map(PathBuf::from).collect();
-    }
-    let mut profiles = matches.all("profile").to_vec();
-    if let Some(list) = variable("COMPOSE_PROFILES") {
-        profiles.extend(list.split(',').map(str::to_owned));
-    }
     Source {
-        files,
+        files: matches.all("file").iter().map(PathBuf::from).collect(),
         directory: matches.text("project-directory").map(PathBuf::from),
         name: matches.text("project-name").map(str::to_owned),
         env_files: matches.all("env-file").iter().map(PathBuf::from).collect(),
-        profiles,
+        profiles: matches.all("profile").to_vec(),
         wanted: wanted.to_vec(),
+        consistency: Consistency::Checked,
         environment,
     }
 }
