@@ -54,7 +54,11 @@ fn outside(project: &Project) -> Result<(), ComposeError> {
         material(&format!("secrets.{key}"), secret, "file|environment")?;
     }
     for (key, config) in &project.configs {
-        material(&format!("configs.{key}"), config, "file|environment|content")?;
+        material(
+            &format!("configs.{key}"),
+            config,
+            "file|environment|content",
+        )?;
     }
     Ok(())
 }
@@ -161,7 +165,10 @@ fn references(project: &Project, name: &str, service: &Service) -> Result<(), Co
             ("npipe" | "cluster", _) => {
                 return Err(ComposeError::of_service(
                     name,
-                    format!("has a mount of type \"{}\", which this engine does not have", mount.kind),
+                    format!(
+                        "has a mount of type \"{}\", which this engine does not have",
+                        mount.kind
+                    ),
                 ));
             }
             _ => {}
@@ -239,7 +246,12 @@ fn amounts(name: &str, service: &Service) -> Result<(), ComposeError> {
     }
     let (most, least) = (&deploy.resources.limits, &deploy.resources.reservations);
     for (one, here, other, there) in [
-        ("mem_limit", &service.mem_limit, "limits.memory", &most.memory),
+        (
+            "mem_limit",
+            &service.mem_limit,
+            "limits.memory",
+            &most.memory,
+        ),
         (
             "mem_reservation",
             &service.mem_reservation,
@@ -288,7 +300,12 @@ fn policies(name: &str, service: &Service) -> Result<(), ComposeError> {
     if let Some(restart) = &service.restart {
         let (policy, count) = restart.split_once(':').unwrap_or((restart, ""));
         let counts = count.is_empty() || policy == "on-failure" && count.parse::<u32>().is_ok();
-        if !counts || !matches!(policy, "no" | "always" | "unless-stopped" | "on-failure" | "") {
+        if !counts
+            || !matches!(
+                policy,
+                "no" | "always" | "unless-stopped" | "on-failure" | ""
+            )
+        {
             return Err(ComposeError::invalid(
                 at("restart"),
                 format!("invalid restart policy: unknown policy '{restart}'"),

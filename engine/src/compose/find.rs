@@ -28,7 +28,11 @@ impl Found {
             source,
         })?;
         let base = source.directory.as_ref().map(|folder| here.join(folder));
-        let mut files: Vec<PathBuf> = source.files.iter().map(|file| joined(&here, file)).collect();
+        let mut files: Vec<PathBuf> = source
+            .files
+            .iter()
+            .map(|file| joined(&here, file))
+            .collect();
         if files.is_empty() {
             let folder = base.as_deref().unwrap_or(&here);
             let environment = environment(source, folder, &here)?;

@@ -20,11 +20,11 @@ mod schema;
 mod yaml;
 
 mod consistency;
+pub mod development;
 mod find;
 pub mod project;
-pub mod development;
-pub mod service;
 pub mod pull_policy;
+pub mod service;
 mod units;
 
 pub mod order;

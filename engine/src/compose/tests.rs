@@ -257,7 +257,10 @@ fn an_include_brings_its_variables_and_no_conflicts() {
                 "c.yaml",
                 "include: [{path: sub/i.yaml, env_file: other.env}]\nservices: {web: {image: a}}\n",
             ),
-            ("d.yaml", "include: [sub/i.yaml]\nservices: {db: {image: b}}\n"),
+            (
+                "d.yaml",
+                "include: [sub/i.yaml]\nservices: {db: {image: b}}\n",
+            ),
             ("over.yaml", "services: {db: {image: over}}\n"),
             ("sub/i.yaml", "services: {db: {image: \"db:${TAG}\"}}\n"),
             ("sub/.env", "TAG=near\n"),

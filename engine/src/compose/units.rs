@@ -72,7 +72,9 @@ pub(crate) fn microseconds(value: &Value) -> Option<i64> {
 /// Permission bits: the number, or a text in base eight.
 pub(crate) fn octal(value: &Value) -> Option<u32> {
     match value {
-        Value::Number(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
+        Value::Number(number) => number
+            .as_u64()
+            .and_then(|number| u32::try_from(number).ok()),
         Value::String(text) => u32::from_str_radix(text.trim_start_matches("0o"), 8).ok(),
         _ => None,
     }

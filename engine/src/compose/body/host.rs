@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::container_name;
 use super::process::target;
+use crate::compose::development::Device;
 use crate::compose::error::ComposeError;
 use crate::compose::project::Project;
-use crate::compose::development::Device;
 use crate::compose::service::{Amounts, Mount, Rate, Service};
 use crate::compose::units;
 
@@ -414,7 +414,11 @@ fn limits(
     }
     for (key, option, value) in [
         ("CpuRealtimePeriod", "cpu_rt_period", &service.cpu_rt_period),
-        ("CpuRealtimeRuntime", "cpu_rt_runtime", &service.cpu_rt_runtime),
+        (
+            "CpuRealtimeRuntime",
+            "cpu_rt_runtime",
+            &service.cpu_rt_runtime,
+        ),
     ] {
         if let Some(value) = value {
             let micros = units::microseconds(value).ok_or_else(|| {

@@ -72,7 +72,10 @@ impl Loader {
         };
         let missing = |path: &Path| {
             ComposeError::invalid(
-                format!("cannot extend service \"{name}\" in {}", file.path.display()),
+                format!(
+                    "cannot extend service \"{name}\" in {}",
+                    file.path.display()
+                ),
                 format!("service \"{base}\" not found in {}", path.display()),
             )
         };

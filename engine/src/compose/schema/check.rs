@@ -180,20 +180,13 @@ impl Checker {
     }
 }
 
-fn required(
-    members: &Map<String, Value>,
-    rows: &[Row],
-    at: &str,
-) -> Result<(), ComposeError> {
+fn required(members: &Map<String, Value>, rows: &[Row], at: &str) -> Result<(), ComposeError> {
     match rows
         .iter()
         .find(|row| row.is_required && !members.contains_key(row.key))
     {
         None => Ok(()),
-        Some(row) => Err(ComposeError::schema(
-            at,
-            format!("{} is required", row.key),
-        )),
+        Some(row) => Err(ComposeError::schema(at, format!("{} is required", row.key))),
     }
 }
 

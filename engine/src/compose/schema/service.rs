@@ -3,7 +3,7 @@
 
 use super::{Kind, Row};
 use Kind::{
-    Any, Command, Decimal, Dictionary, Flag, List, Map, Names, NumberOr, Nullable, Pairs, Refused,
+    Any, Command, Decimal, Dictionary, Flag, List, Map, Names, Nullable, NumberOr, Pairs, Refused,
     Size, Text, TextOr, TextOrList, TextOrNumber, Texts, Whole, Word,
 };
 

@@ -94,7 +94,10 @@ fn wrong_kinds_are_refused_in_the_words_of_the_reference() {
             "cgroup: foo",
             "must be one of the following: \"host\", \"private\"",
         ),
-        ("provider: {type: x}", "services.a.provider: is not supported"),
+        (
+            "provider: {type: x}",
+            "services.a.provider: is not supported",
+        ),
         ("models: [x]", "services.a.models: is not supported"),
         ("use_api_socket: true", "is an experiment"),
         ("credential_spec: {file: x}", "is for Windows containers"),
@@ -115,7 +118,11 @@ fn texts_become_what_they_mean() {
         ("scale: \"3\"", "scale", json!(3)),
         ("cpus: \"0.5\"", "cpus", json!(0.5)),
         ("pids_limit: \"-1\"", "pids_limit", json!(-1)),
-        ("ulimits: {nofile: \"5\"}", "ulimits", json!({ "nofile": 5 })),
+        (
+            "ulimits: {nofile: \"5\"}",
+            "ulimits",
+            json!({ "nofile": 5 }),
+        ),
         (
             "ports: [{target: \"80\"}]",
             "ports",

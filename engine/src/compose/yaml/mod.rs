@@ -21,7 +21,9 @@ pub enum YamlError {
         what: String,
     },
     /// A mapping that says the same key twice.
-    #[error("yaml: unmarshal errors:\n  line {line}: mapping key {key:?} already defined at line {first}")]
+    #[error(
+        "yaml: unmarshal errors:\n  line {line}: mapping key {key:?} already defined at line {first}"
+    )]
     Duplicate {
         /// The second line.
         line: usize,

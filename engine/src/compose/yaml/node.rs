@@ -133,12 +133,8 @@ impl<'t, I: Iterator<Item = Result<(Event<'t>, Span), ScanError>>> Reader<I> {
             Event::Scalar(text, style, anchor, tag) => {
                 let core = tag.as_deref().and_then(Written::core_suffix);
                 let value = match (core, style) {
-                    (Some(kind), _) => {
-                        scalar::of_kind(&text, kind).map_err(|what| YamlError::Syntax {
-                            line,
-                            what,
-                        })?
-                    }
+                    (Some(kind), _) => scalar::of_kind(&text, kind)
+                        .map_err(|what| YamlError::Syntax { line, what })?,
                     (None, ScalarStyle::Plain) => scalar::plain(&text),
                     (None, _) => Value::String(text.into_owned()),
                 };
@@ -189,7 +185,8 @@ impl<'t, I: Iterator<Item = Result<(Event<'t>, Span), ScanError>>> Reader<I> {
                 found => found,
             };
             let line = at.start.line();
-            let is_merge = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, ..) if text == "<<");
+            let is_merge =
+                matches!(&event, Event::Scalar(text, ScalarStyle::Plain, ..) if text == "<<");
             let key = match is_merge {
                 true => Key::Merge,
                 false => Key::Name(self.key(event, at)?),

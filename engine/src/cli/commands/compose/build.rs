@@ -49,7 +49,10 @@ async fn build_all(session: &Session, matches: &Matches) -> Result<u8, CliError>
     let chosen = images::chosen(&project, matches, "with-dependencies")?;
     let chosen = order::with_bases(&project.services, &chosen);
     let levels = order::builds(&project.services).map_err(scope::said)?;
-    let in_order = levels.iter().flatten().filter(|name| chosen.contains(*name));
+    let in_order = levels
+        .iter()
+        .flatten()
+        .filter(|name| chosen.contains(*name));
     for name in in_order {
         let service = &project.services[name];
         build(session, &project, name, service, &extra).await?;
@@ -126,7 +129,10 @@ fn words(
     for (key, value) in &build.additional_contexts {
         let place = value.as_deref().unwrap_or("");
         let based = place.strip_prefix("service:").and_then(|other| {
-            let service = project.services.get(other).or_else(|| project.disabled.get(other));
+            let service = project
+                .services
+                .get(other)
+                .or_else(|| project.disabled.get(other));
             Some(body::image(project, other, service?))
         });
         // Its image was built before this one: see `order::builds`.

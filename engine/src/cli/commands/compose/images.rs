@@ -125,7 +125,11 @@ pub(super) async fn ensure(
     // An image may be built from that of another service, which comes first.
     let wanted = order::with_bases(&project.services, chosen);
     let levels = order::builds(&project.services).map_err(scope::said)?;
-    for name in levels.iter().flatten().filter(|name| wanted.contains(*name)) {
+    for name in levels
+        .iter()
+        .flatten()
+        .filter(|name| wanted.contains(*name))
+    {
         let service = &project.services[name];
         let image = body::image(project, name, service);
         let id = match known.get(&image) {
