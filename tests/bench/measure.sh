@@ -55,3 +55,6 @@ fact() {
     printf "| %s | %s %s | | | ≤ %s %s %s |\n", what, v, unit, l, unit, (v + 0 <= l + 0) ? "✓" : "✗"
   }'
 }
+
+# in_net PID COMMAND…: in the network namespace of a process.
+in_net() { nsenter --net="/proc/$1/ns/net" -- "${@:2}"; }

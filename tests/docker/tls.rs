@@ -1,11 +1,10 @@
 //! The engine on TCP with TLS: who shows a certificate of its authority is served, nobody else.
 
 use std::fs::{self, File};
-use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use tests::authority::{Authority, Purpose};
 use tests::executable;
 use tests::scratch::Scratch;
 
@@ -28,17 +27,14 @@ struct Secure {
 impl Secure {
     fn start() -> Self {
         let scratch = Scratch::create("docker-tls").unwrap();
-        for folder in ["server", "client", "stranger"] {
-            fs::create_dir(scratch.join(folder)).unwrap();
-        }
         let authority = Authority::new();
         let stranger = Authority::new();
         let at = |path: &str| scratch.join(path);
-        authority.issue(&at("server"), ExtendedKeyUsagePurpose::ServerAuth);
-        authority.issue(&at("client"), ExtendedKeyUsagePurpose::ClientAuth);
-        stranger.issue(&at("stranger"), ExtendedKeyUsagePurpose::ClientAuth);
+        authority.issue(&at("server"), "127.0.0.1", &[Purpose::ServerAuth]);
+        authority.issue(&at("client"), "127.0.0.1", &[Purpose::ClientAuth]);
+        stranger.issue(&at("stranger"), "127.0.0.1", &[Purpose::ClientAuth]);
         // It believes the engine, but the engine does not believe it.
-        fs::write(at("stranger/ca.pem"), &authority.pem).unwrap();
+        fs::write(at("stranger/ca.pem"), authority.pem()).unwrap();
         let log = File::create(at("log")).unwrap();
         let process = Command::new("unshare")
             .args([
@@ -107,35 +103,6 @@ impl Drop for Secure {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-    }
-}
-
-/// Who signs.
-struct Authority {
-    pem: String,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self {
-            pem: params.self_signed(&key).unwrap().pem(),
-            issuer: Issuer::new(params, key),
-        }
-    }
-
-    /// Puts `ca.pem`, `cert.pem` and `key.pem` in a folder.
-    fn issue(&self, folder: &Path, purpose: ExtendedKeyUsagePurpose) {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-        params.extended_key_usages = vec![purpose];
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        fs::write(folder.join("ca.pem"), &self.pem).unwrap();
-        fs::write(folder.join("cert.pem"), certificate.pem()).unwrap();
-        fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
     }
 }
 

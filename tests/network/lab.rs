@@ -1,6 +1,7 @@
 //! Hosts that are network namespaces, joined by a bridge in one more.
 
 use std::fs::File;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -119,7 +120,7 @@ impl Wire {
         }
     }
 
-    /// A new host with this address at its `eth0`, `10.200.0.N/24`.
+    /// A new host with this address at its `eth0`: `10.200.0.N`, or `fd00:200::N`.
     pub(crate) fn host(&self, role: &str, address: &str) -> Host {
         let host = Host::new(role);
         let number = self.joined.replace(self.joined.get() + 1);
@@ -130,7 +131,14 @@ impl Wire {
         ]);
         self.host
             .ip(&["link", "set", &port, "master", "wire", "up"]);
-        host.ip(&["addr", "add", &format!("{address}/24"), "dev", "eth0"]);
+        let (prefix, rest): (_, &[&str]) = if address.contains(':') {
+            // At once, without asking whether somebody has it.
+            ("64", &["nodad"])
+        } else {
+            ("24", &[])
+        };
+        let address = format!("{address}/{prefix}");
+        host.ip(&[&["addr", "add", &address, "dev", "eth0"], rest].concat());
         host.ip(&["link", "set", "eth0", "up"]);
         host
     }
@@ -144,19 +152,33 @@ impl Wire {
 /// A real etcd on a host of its own.
 pub(crate) struct Store {
     host: Host,
-    address: String,
+    /// Where it listens.
+    address: SocketAddr,
+    /// The folder of its certificate, where it wants one of everybody.
+    identity: Option<PathBuf>,
     directory: Scratch,
     process: Child,
 }
 
 impl Store {
     pub(crate) fn start(wire: &Wire, address: &str) -> Self {
+        Self::start_as(wire, address, None)
+    }
+
+    /// With the files `ca.pem`, `cert.pem` and `key.pem` of a folder: whom this authority does not know is refused.
+    pub(crate) fn start_with_tls(wire: &Wire, address: &str, identity: &Path) -> Self {
+        Self::start_as(wire, address, Some(identity.to_owned()))
+    }
+
+    fn start_as(wire: &Wire, address: &str, identity: Option<PathBuf>) -> Self {
         let host = wire.host("store", address);
+        let address = SocketAddr::new(address.parse().expect("an address"), 2379);
         let directory = Scratch::create("etcd").expect("a scratch directory");
-        let process = serve(&host, address, &directory);
-        let mut store = Self {
+        let process = serve(&host, address, identity.as_deref(), &directory);
+        let store = Self {
             host,
-            address: address.to_owned(),
+            address,
+            identity,
             directory,
             process,
         };
@@ -166,7 +188,7 @@ impl Store {
 
     /// As engines name it.
     pub(crate) fn url(&self) -> String {
-        format!("etcd://{}:2379", self.address)
+        format!("etcd://{}", self.address)
     }
 
     /// Kills it as a crash would.
@@ -177,15 +199,15 @@ impl Store {
 
     /// Starts it again on what it had.
     pub(crate) fn restart(&mut self) {
-        self.process = serve(&self.host, &self.address, &self.directory);
+        let identity = self.identity.as_deref();
+        self.process = serve(&self.host, self.address, identity, &self.directory);
         self.wait();
     }
 
-    fn wait(&mut self) {
-        let address = format!("{}:2379", self.address);
+    fn wait(&self) {
         eventually("etcd listens", || {
             self.host
-                .within(|| std::net::TcpStream::connect(&address).is_ok())
+                .within(|| std::net::TcpStream::connect(self.address).is_ok())
         });
     }
 }
@@ -197,11 +219,23 @@ impl Drop for Store {
     }
 }
 
-fn serve(host: &Host, address: &str, directory: &Scratch) -> Child {
+fn serve(host: &Host, address: SocketAddr, identity: Option<&Path>, directory: &Scratch) -> Child {
+    let scheme = if identity.is_some() { "https" } else { "http" };
     let (client, peer) = (
-        format!("http://{address}:2379"),
+        format!("{scheme}://{address}"),
         "http://127.0.0.1:2380".to_owned(),
     );
+    let mut protection: Vec<std::ffi::OsString> = Vec::new();
+    if let Some(folder) = identity {
+        protection.push("--client-cert-auth".into());
+        for (flag, file) in [
+            ("--cert-file", "cert.pem"),
+            ("--key-file", "key.pem"),
+            ("--trusted-ca-file", "ca.pem"),
+        ] {
+            protection.extend([flag.into(), folder.join(file).into()]);
+        }
+    }
     let log = File::options()
         .create(true)
         .append(true)
@@ -217,6 +251,7 @@ fn serve(host: &Host, address: &str, directory: &Scratch) -> Child {
             .args(["--advertise-client-urls", &client])
             .args(["--listen-peer-urls", &peer])
             .args(["--unsafe-no-fsync"])
+            .args(&protection)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

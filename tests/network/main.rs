@@ -6,3 +6,4 @@ mod lab;
 mod names;
 mod overlay;
 mod ports;
+mod underlay;

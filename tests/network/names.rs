@@ -268,3 +268,86 @@ fn questions_go_to_the_configured_servers_and_nowhere_else() {
         String::from_utf8_lossy(&told.stdout).contains("web.front")
     });
 }
+
+/// A learner's own name server in a container, own rules there, and an engine that is away.
+#[test]
+fn the_resolver_is_out_of_the_way_of_what_a_container_does() {
+    let Some(catalogue) = needed("the_resolver_is_out_of_the_way_of_what_a_container_does") else {
+        return;
+    };
+    let wire = Wire::new();
+    let host = wire.host("host", "10.200.0.1");
+    let engine = host
+        .within(|| Engine::start_here_with(&catalogue, &[]))
+        .expect("an engine starts");
+    let mut node = Node { engine, host };
+    node.docker(&["pull", "-q", "busybox"]);
+    node.docker(&["network", "create", "front"]);
+    node.sleeper("web", &["--network", "front"]);
+    let pid = node.engine.pid("web");
+    let namespace = std::path::PathBuf::from(format!("/proc/{pid}/ns/net"));
+    let nft = |words: &[&str]| {
+        let net = format!("--net={}", namespace.display());
+        crate::lab::run("nsenter", &[&[net.as_str(), "nft"], words].concat())
+    };
+
+    // Nothing there makes the kernel track connections.
+    let rules = nft(&["list", "ruleset"]);
+    assert!(rules.contains("docker-dns"), "{rules}");
+    assert!(
+        !rules.contains("type nat") && !rules.contains("ct "),
+        "{rules}"
+    );
+
+    // Port 53 of every address is free for a server of the learner's own, and 127.0.0.11 answers all the same.
+    let own = crate::lab::inside(&namespace, || {
+        let any = (Ipv4Addr::UNSPECIFIED, 53);
+        (
+            UdpSocket::bind(any).expect("a free port"),
+            TcpListener::bind(any).expect("a free port"),
+        )
+    });
+    for way in ["udp", "tcp"] {
+        assert_eq!(node.ask("web", "web", way), Some((0, 1, false)), "{way}");
+    }
+    let client = crate::lab::inside(&namespace, || {
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port")
+    });
+    client
+        .send_to(b"own", (Ipv4Addr::LOCALHOST, 53))
+        .expect("lo is on");
+    let mut buffer = [0; 16];
+    assert_eq!(own.0.recv(&mut buffer).expect("a datagram"), 3);
+    drop(own);
+
+    // A wall that lets only answers in: the kernel tracks connections for its sake.
+    nft(&["add table ip wall"]);
+    nft(&["add chain ip wall in { type filter hook input priority 0; policy accept; }"]);
+    for rule in [
+        "ct state established,related accept",
+        "ct state invalid drop",
+        "ip saddr 127.0.0.11 drop",
+    ] {
+        nft(&[&format!("add rule ip wall in {rule}")]);
+    }
+    for way in ["udp", "tcp"] {
+        assert_eq!(node.ask("web", "web", way), Some((0, 1, false)), "{way}");
+    }
+
+    // Without an engine nobody waits for an answer; with the next one there is one again.
+    node.engine.crash().expect("it runs");
+    let refused = crate::lab::inside(&namespace, || {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        socket
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .expect("it is not zero");
+        socket.connect(("127.0.0.11", 53)).expect("lo is on");
+        socket.send(&question("web")).expect("lo is on");
+        socket.recv(&mut [0; 512]).map_err(|error| error.kind())
+    });
+    assert_eq!(refused, Err(std::io::ErrorKind::ConnectionRefused));
+    node.restart();
+    eventually("names are told again", || {
+        node.ask("web", "web", "udp") == Some((0, 1, false))
+    });
+}

@@ -11,7 +11,7 @@ use crate::lab::{self, Node, Store, Wire, eventually};
 const STORE: &str = "10.200.0.254";
 
 /// The catalogue, where there is an etcd too.
-fn needed(test: &str) -> Option<PathBuf> {
+pub(crate) fn needed(test: &str) -> Option<PathBuf> {
     if !PathBuf::from("/usr/bin/etcd").is_file() {
         host::report(test, "no etcd is installed (script/setup test installs it)");
         return None;
@@ -71,13 +71,13 @@ impl Cluster {
 }
 
 impl Node {
-    fn lists(&self, network: &str) -> bool {
+    pub(crate) fn lists(&self, network: &str) -> bool {
         let names = self.docker(&["network", "ls", "--format", "{{.Name}}"]);
         names.lines().any(|name| name == network)
     }
 
     /// The forwarding table of a VXLAN interface.
-    fn forwarding(&self, network_id: &str) -> String {
+    pub(crate) fn forwarding(&self, network_id: &str) -> String {
         let name = format!("vx-{}", &network_id[..12]);
         self.host.run("bridge", &["fdb", "show", "dev", &name])
     }

@@ -3,6 +3,7 @@
 //! Nothing here knows how Quai works inside. A test that needs what the host lacks says so through
 //! [`skip!`], never by passing in silence.
 
+pub mod authority;
 pub mod checks;
 pub mod engine;
 pub mod executable;

@@ -80,6 +80,8 @@ impl Batch {
             Hook::Forward => Some((2, 0, "filter")),
             Hook::Output => Some((3, -100, "nat")),
             Hook::Sending => Some((3, 0, "filter")),
+            Hook::Leaving => Some((3, -300, "filter")),
+            Hook::Left => Some((3, 300, "filter")),
             Hook::Postrouting => Some((4, 100, "nat")),
         };
         if let Some((number, priority, kind)) = place {

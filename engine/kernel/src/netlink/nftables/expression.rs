@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::batch::{attribute, nest, text, word};
-use super::{Action, Family, Match, Rule};
+use super::{Action, Family, Match, Place, Rule};
 
 const REGISTER: u32 = 1;
 const REGISTER_2: u32 = 2;
@@ -216,6 +216,26 @@ impl Match {
             Self::Port(port) => {
                 [load_payload(2, 2, 2), compare(EQUAL, &port.to_be_bytes())].concat()
             }
+            Self::SourcePort(port) => {
+                [load_payload(2, 0, 2), compare(EQUAL, &port.to_be_bytes())].concat()
+            }
+            Self::Refused(port) => {
+                const ICMP: u8 = 1;
+                const UDP: u8 = 17;
+                // Destination unreachable: its port; RFC 792.
+                const PORT_UNREACHABLE: [u8; 2] = [3, 3];
+                [
+                    load_meta(TRANSPORT),
+                    compare(EQUAL, &[ICMP]),
+                    load_payload(2, 0, 2),
+                    compare(EQUAL, &PORT_UNREACHABLE),
+                    load_payload(2, ICMP_HEADER + 9, 1),
+                    compare(EQUAL, &[UDP]),
+                    load_payload(2, REFUSED_PORT, 2),
+                    compare(EQUAL, &port.to_be_bytes()),
+                ]
+                .concat()
+            }
             Self::Mark(mark) => [load_meta(MARK), compare(EQUAL, &mark.to_ne_bytes())].concat(),
         }
     }
@@ -258,12 +278,43 @@ impl Action {
                 ]
                 .concat()
             }
+            Self::Write(place, port) => write_port(*place, *port),
             Self::Masquerade => expression("masq", &[]),
             Self::Accept => verdict(1, None),
             Self::Drop => verdict(0, None),
             Self::Jump(chain) => verdict(-3, Some(chain)),
         }
     }
+}
+
+/// Header of ICMP, bytes: the refused packet follows.
+const ICMP_HEADER: u32 = 8;
+/// Where the destination port of the refused packet is, whose network header has no options.
+const REFUSED_PORT: u32 = ICMP_HEADER + 20 + 2;
+
+/// Writes into the transport header; the kernel brings the checksum in line, where the packet has one already.
+fn write_port(place: Place, port: u16) -> Vec<u8> {
+    const TCP: u8 = 6;
+    const INTERNET_CHECKSUM: u32 = 1;
+    let checksum_of = |protocol| if protocol == TCP { 16 } else { 6 };
+    let (offset, checksum) = match place {
+        Place::Source(protocol) => (0, checksum_of(protocol)),
+        Place::Destination(protocol) => (2, checksum_of(protocol)),
+        Place::Refused => (REFUSED_PORT, 2),
+    };
+    let body = [
+        word(5, REGISTER),
+        word(2, 2),
+        word(3, offset),
+        word(4, 2),
+        word(6, INTERNET_CHECKSUM),
+        word(7, checksum),
+    ];
+    [
+        immediate(REGISTER, &port.to_be_bytes()),
+        expression("payload", &body.concat()),
+    ]
+    .concat()
 }
 
 fn immediate(register: u32, value: &[u8]) -> Vec<u8> {

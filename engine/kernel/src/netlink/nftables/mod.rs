@@ -67,6 +67,10 @@ pub enum Hook {
     Postrouting,
     /// As they pass through.
     Forward,
+    /// As they leave a process of this host, before the kernel looks which connection they belong to.
+    Leaving,
+    /// As they leave a process of this host, after everything else has seen them there.
+    Left,
 }
 
 /// What is looked for, and what is done then.
@@ -113,6 +117,10 @@ pub enum Match {
     Protocol(u8),
     /// Its destination port.
     Port(u16),
+    /// Its source port.
+    SourcePort(u16),
+    /// It is ICMP's answer that nobody listens at this UDP port.
+    Refused(u16),
     /// It carries this mark.
     Mark(u32),
 }
@@ -124,6 +132,8 @@ pub enum Action {
     Translate(IpAddr, u16),
     /// It seems to come from this address.
     TranslateSource(IpAddr),
+    /// Another port is written into it; nothing is remembered, so what answers it is left as it is.
+    Write(Place, u16),
     /// Its source becomes the address of the interface it leaves by.
     Masquerade,
     /// It goes on; no later chain of this hook is spared.
@@ -132,6 +142,17 @@ pub enum Action {
     Drop,
     /// The rules of another chain are asked.
     Jump(&'static str),
+}
+
+/// Where a port is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Destination port of this transport protocol (6 TCP, 17 UDP).
+    Destination(u8),
+    /// Source port of this transport protocol.
+    Source(u8),
+    /// The port that ICMP's answer is about.
+    Refused,
 }
 
 /// Puts the table in place of whatever had its name, in one step: no packet sees half of it.

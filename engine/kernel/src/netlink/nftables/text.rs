@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{Action, Chain, Hook, Match, Rule, Table};
+use super::{Action, Chain, Hook, Match, Place, Rule, Table};
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,6 +43,8 @@ impl fmt::Display for Hook {
             Self::Sending => "type filter hook output priority filter; policy accept;",
             Self::Postrouting => "type nat hook postrouting priority srcnat; policy accept;",
             Self::Forward => "type filter hook forward priority filter; policy accept;",
+            Self::Leaving => "type filter hook output priority raw; policy accept;",
+            Self::Left => "type filter hook output priority 300; policy accept;",
         })
     }
 }
@@ -55,6 +57,7 @@ impl fmt::Display for Rule {
                 // It is written with the port, in one word.
                 Match::Protocol(number) => protocol = Some(*number),
                 Match::Port(port) => write!(f, "{} dport {port} ", name(protocol.take()))?,
+                Match::SourcePort(port) => write!(f, "{} sport {port} ", name(protocol.take()))?,
                 other => write!(f, "{other} ")?,
             }
         }
@@ -106,6 +109,13 @@ impl fmt::Display for Match {
             Self::Translated => f.write_str("ct status dnat"),
             Self::Protocol(number) => write!(f, "meta l4proto {}", name(Some(*number))),
             Self::Port(port) => write!(f, "th dport {port}"),
+            Self::SourcePort(port) => write!(f, "th sport {port}"),
+            Self::Refused(port) => {
+                write!(
+                    f,
+                    "icmp code port-unreachable @th,136,8 17 @th,240,16 {port}"
+                )
+            }
             Self::Mark(mark) => write!(f, "meta mark {mark:#010x}"),
         }
     }
@@ -119,6 +129,13 @@ impl fmt::Display for Action {
             }
             Self::Translate(address, port) => write!(f, "dnat ip6 to [{address}]:{port}"),
             Self::TranslateSource(address) => write!(f, "snat {} to {address}", family(address)),
+            Self::Write(Place::Destination(protocol), port) => {
+                write!(f, "{} dport set {port}", name(Some(*protocol)))
+            }
+            Self::Write(Place::Source(protocol), port) => {
+                write!(f, "{} sport set {port}", name(Some(*protocol)))
+            }
+            Self::Write(Place::Refused, port) => write!(f, "@th,240,16 set {port}"),
             Self::Masquerade => f.write_str("masquerade"),
             Self::Accept => f.write_str("accept"),
             Self::Drop => f.write_str("drop"),
@@ -151,6 +168,11 @@ mod tests {
             ],
             Action::Masquerade,
             "ip6 saddr fd00::/64 oifname != \"br-a\" masquerade",
+        );
+        check(
+            vec![Match::Protocol(17), Match::SourcePort(33000)],
+            Action::Write(Place::Source(17), 53),
+            "udp sport 33000 udp sport set 53",
         );
     }
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::types::NetworkContainer;
 use crate::network::dns::zone::Host;
-use crate::network::encryption;
 use crate::network::overlay::{self, Entry, Presence, Secrecy};
 
 use super::super::super::{Daemon, DaemonError};
@@ -135,7 +134,7 @@ impl Daemon {
         let cluster = self.cluster()?;
         let vtep = cluster.vtep()?;
         if settings.secrecy == Secrecy::Encrypted {
-            encryption::require(&self.stage, vtep)?;
+            self.demand_encryption(cluster, vtep)?;
         }
         overlay::create(&self.stage, settings, &bridge, vtep)?;
         // A new interface has empty tables, whatever was written in the one before.

@@ -58,10 +58,24 @@ pub(in crate::daemon) struct Cluster {
     tables: Mutex<BTreeMap<String, BTreeSet<Entry>>>,
     /// What the kernel has been given to encrypt with; `None` until it was looked at.
     associations: Mutex<Option<BTreeSet<Association>>>,
+    /// Whether the kernel was told to let nothing pass in the clear.
+    demand: Mutex<Demand>,
     /// The containers of other engines that the resolvers know, by network id and container id.
     told: Mutex<BTreeMap<(String, String), Host>>,
     /// The claims have changed.
     wake: Notify,
+}
+
+/// Whether the kernel was told to let nothing pass in the clear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Demand {
+    /// An engine before this one may have.
+    #[default]
+    Unknown,
+    /// It was.
+    Made,
+    /// It was not, or no longer.
+    None,
 }
 
 /// How this engine stands with the store.
@@ -128,6 +142,7 @@ impl Cluster {
             mirror: Mutex::default(),
             tables: Mutex::default(),
             associations: Mutex::default(),
+            demand: Mutex::default(),
             told: Mutex::default(),
             wake: Notify::new(),
         }

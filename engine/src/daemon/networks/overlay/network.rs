@@ -1,5 +1,7 @@
 //! Overlay networks are made and removed for all engines at once.
 
+use std::net::IpAddr;
+
 use crate::api::types::CreateNetwork;
 use crate::cluster::{Change, Client, Condition, Outcome};
 use crate::network::overlay::{self, OverlaySettings, Secrecy};
@@ -8,10 +10,10 @@ use crate::network::{encryption, routes};
 use super::super::super::{Daemon, DaemonError};
 use super::super::record::{Driver, NetworkRecord};
 use super::super::request::{self, Surroundings};
-use super::Cluster;
 use super::keys::{Key, Keys};
 use super::mirror::Mirror;
 use super::settle::put;
+use super::{Cluster, Demand};
 
 /// How often another engine may change the networks before the attempt is given up.
 const TRIES: usize = 32;
@@ -35,7 +37,7 @@ impl Daemon {
             let is_local = |record: &&NetworkRecord| !record.is_shared();
             inner.records.iter().filter(is_local).cloned().collect()
         };
-        let record = cluster.ask(async |client| {
+        let made = cluster.ask(async |client| {
             for _ in 0..TRIES {
                 let shared = Shared::read(client, &cluster.keys).await?;
                 let records = [local.clone(), shared.networks.clone()].concat();
@@ -54,7 +56,7 @@ impl Daemon {
                     });
                     if settings.secrecy == Secrecy::Encrypted {
                         // A kernel that cannot do it says so before anybody believes in it.
-                        encryption::require(&self.stage, vtep)?;
+                        self.demand_encryption(cluster, vtep)?;
                     }
                 }
                 let changes = [
@@ -67,7 +69,17 @@ impl Daemon {
                 }
             }
             Err(too_slow())
-        })?;
+        });
+        let record = match made {
+            Ok(record) => record,
+            Err(error) => {
+                // It may have been demanded for this network alone.
+                if let Err(error) = self.demand_no_encryption(cluster, &[]) {
+                    tracing::error!("{error}");
+                }
+                return Err(error);
+            }
+        };
         let mut inner = self.networks.lock();
         // The thread that follows the store may have been quicker.
         if !inner.records.iter().any(|known| known.id == record.id) {
@@ -94,20 +106,39 @@ impl Daemon {
         self.demand_no_encryption(cluster, &[&network.id])
     }
 
-    /// Ends the demand that packets be encrypted where the networks `gone` were the last that made it.
+    /// From now on packets of encrypted networks pass only when they are encrypted.
+    pub(super) fn demand_encryption(
+        &self,
+        cluster: &Cluster,
+        vtep: IpAddr,
+    ) -> Result<(), DaemonError> {
+        let mut demand = cluster.demand.lock().expect("no panic while holding it");
+        encryption::require(&self.stage, vtep)?;
+        *demand = Demand::Made;
+        Ok(())
+    }
+
+    /// Ends that demand unless a network makes it, beside those that are `gone`.
     pub(super) fn demand_no_encryption(
         &self,
         cluster: &Cluster,
         gone: &[&str],
     ) -> Result<(), DaemonError> {
         let is_encrypted = |record: &NetworkRecord| matches!(&record.driver, Driver::Overlay(settings) if settings.secrecy == Secrecy::Encrypted);
-        let (over, left): (Vec<_>, Vec<_>) = self
-            .shared_records()
-            .into_iter()
-            .filter(is_encrypted)
-            .partition(|record| gone.contains(&record.id.as_str()));
-        if !over.is_empty() && left.is_empty() {
-            encryption::release(&self.stage, cluster.vtep()?)?;
+        // Held until the kernel knows: a network whose record is looked for here demands it again before it is used.
+        let mut demand = cluster.demand.lock().expect("no panic while holding it");
+        let records = self.shared_records();
+        let mut left = records
+            .iter()
+            .filter(|record| !gone.contains(&record.id.as_str()));
+        if *demand == Demand::None || left.any(is_encrypted) {
+            return Ok(());
+        }
+        let release = || Ok(encryption::release(&self.stage, cluster.vtep()?)?);
+        match release() {
+            // A kernel without IPsec has nothing to end.
+            Err(error) if *demand == Demand::Made => return Err(error),
+            _ => *demand = Demand::None,
         }
         Ok(())
     }
