@@ -86,10 +86,20 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), SysError> {
     SysError::check("fcntl F_SETFL", ret.into())
 }
 
+/// How much was written to a socket and has not been read by its other end (unix(7)), or not been received by the
+/// other host (tcp(7)); in bytes of the kernel's memory, so that only zero has a meaning. See `SIOCOUTQ`.
+pub fn unread_output(socket: BorrowedFd<'_>) -> Result<usize, SysError> {
+    let mut unread: libc::c_int = 0;
+    // SAFETY: TIOCOUTQ, which is SIOCOUTQ's number, writes one int through the pointer, which a live local provides.
+    let ret = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut unread) };
+    SysError::check("ioctl SIOCOUTQ", ret.into())?;
+    Ok(usize::try_from(unread).unwrap_or(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
+    use std::io::{Read, Write};
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
@@ -110,5 +120,15 @@ mod tests {
         drop(a);
         let set = [(b.as_fd(), Interest::Hangup)];
         assert!(wait(&set, None).unwrap()[0].hangup);
+    }
+
+    #[test]
+    fn what_the_other_end_has_not_read_is_counted() {
+        let (mut a, mut b) = UnixStream::pair().unwrap();
+        assert_eq!(unread_output(a.as_fd()).unwrap(), 0);
+        a.write_all(b"head").unwrap();
+        assert_ne!(unread_output(a.as_fd()).unwrap(), 0);
+        b.read_exact(&mut [0; 4]).unwrap();
+        assert_eq!(unread_output(a.as_fd()).unwrap(), 0);
     }
 }

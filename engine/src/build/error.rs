@@ -157,7 +157,7 @@ pub enum BuildError {
 
 impl BuildError {
     /// A failed file operation.
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io {
             action,
             path: path.to_owned(),

@@ -13,6 +13,7 @@ use crate::oci::Digest;
 use crate::store::TagsChange;
 
 use super::build_cache::CacheTarget;
+use super::build_fetch::RemoteContext;
 use super::build_report::BuildReport;
 use super::build_run::Host;
 use super::{Daemon, DaemonError, names};
@@ -144,7 +145,13 @@ impl Daemon {
         let mut context = if options.remote.is_empty() {
             sent
         } else {
-            self.remote_context(&options.remote, &mut dockerfile, &folders.scratch)?
+            match self.remote_context(&options.remote, Some("Dockerfile"), &folders.scratch)? {
+                RemoteContext::Files(context) => context,
+                RemoteContext::Alone(context) => {
+                    "Dockerfile".clone_into(&mut dockerfile);
+                    context
+                }
+            }
         };
         let text = context
             .file(&dockerfile, DOCKERFILE_LIMIT)?
@@ -200,7 +207,9 @@ impl Daemon {
                 let scratch = scratch.join(format!("context-{number}"));
                 std::fs::create_dir(&scratch)
                     .map_err(DaemonError::io(format!("make {}", scratch.display())))?;
-                NamedContext::Files(self.remote_context(value, &mut String::new(), &scratch)?)
+                let found = self.remote_context(value, None, &scratch)?;
+                let (RemoteContext::Files(context) | RemoteContext::Alone(context)) = found;
+                NamedContext::Files(context)
             } else {
                 let image = value.strip_prefix("docker-image://").unwrap_or(value);
                 NamedContext::Image(image.to_owned())

@@ -44,6 +44,14 @@ impl GitSource {
     }
 }
 
+/// What an address stood for.
+pub(super) enum RemoteContext {
+    /// A repository or an archive.
+    Files(Context),
+    /// One file.
+    Alone(Context),
+}
+
 fn failed(message: impl ToString) -> BuildError {
     BuildError::Fetch {
         instruction: "ADD",
@@ -112,9 +120,13 @@ impl Daemon {
             url.set_ip_host(*address)
                 .map_err(|()| refused("its address cannot be written into it"))?;
         }
+        let mut settings = pinned(&url, &addresses);
+        if url.scheme() == "https" {
+            settings.extend(self.trusted(&url, into)?);
+        }
         let git = Git {
             stage: &self.stage,
-            pinned: pinned(&url, &addresses),
+            settings,
             dir: into,
         };
         let wanted = match source.reference.as_str() {
@@ -123,16 +135,7 @@ impl Daemon {
         };
         git.run(&["init", "--quiet"])?;
         git.run(&["remote", "add", "origin", "--", url.as_str()])?;
-        let shallow = git.run(&["fetch", "--quiet", "--depth", "1", "origin", "--", wanted]);
-        match shallow {
-            Ok(()) => git.run(&["checkout", "--quiet", "--detach", "FETCH_HEAD"])?,
-            // A server may refuse to give a commit that is no branch's or tag's end.
-            Err(_) if !source.reference.is_empty() => {
-                git.run(&["fetch", "--quiet", "--tags", "origin"])?;
-                git.run(&["checkout", "--quiet", "--detach", wanted, "--"])?;
-            }
-            Err(error) => return Err(error),
-        }
+        git.check_out(wanted)?;
         let top = into
             .canonicalize()
             .map_err(|error| refused(&error.to_string()))?;
@@ -144,18 +147,34 @@ impl Daemon {
         Ok(below)
     }
 
-    /// The context that an address stands for: a repository, an archive, or a Dockerfile alone.
+    /// The words that make git trust whom ADD trusts; the authorities lie beside the clone.
+    fn trusted(&self, url: &Url, clone: &Path) -> Result<[String; 2], BuildError> {
+        let host = registry::host_and_port(url);
+        let known = registry::authorities(&root_of(&self.stage), &host).map_err(failed)?;
+        if known.is_empty() {
+            return Err(failed(format!(
+                "git repository {url}: no certificate authority is known here (package ca-certificates)"
+            )));
+        }
+        let path = clone.with_extension("authorities");
+        std::fs::write(&path, known).map_err(BuildError::io("write", &path))?;
+        Ok(["-c".to_owned(), format!("http.sslCAInfo={}", path.display())])
+    }
+
+    /// The context that an address stands for: a repository, an archive, or one file, which is called `alone` or has
+    /// the name it comes with.
     pub(super) fn remote_context(
         &self,
         address: &str,
-        dockerfile: &mut String,
+        alone: Option<&str>,
         scratch: &Path,
-    ) -> Result<Context, DaemonError> {
+    ) -> Result<RemoteContext, DaemonError> {
         if let Some(source) = GitSource::parse(address) {
-            return self.git_context(&source, scratch);
+            let context = self.git_context(&source, scratch)?;
+            return Ok(RemoteContext::Files(context));
         }
         let path = scratch.join("remote");
-        self.fetch_file(address, &path)?;
+        let fetched = self.fetch_file(address, &path)?;
         let mut file =
             std::fs::File::open(&path).map_err(DaemonError::io("open the remote context"))?;
         let mut start = Vec::new();
@@ -169,13 +188,18 @@ impl Daemon {
             [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] | [b'B', b'Z', b'h', ..]
         ) || start.get(257..262) == Some(b"ustar");
         if is_archive {
-            return Ok(Context::read(super::files::plain(file)?, scratch)?);
+            let context = Context::read(super::files::plain(file)?, scratch)?;
+            return Ok(RemoteContext::Files(context));
         }
         let bytes = std::fs::read(&path).map_err(DaemonError::io("read the remote context"))?;
         let mut context = Context::empty(scratch)?;
-        "Dockerfile".clone_into(dockerfile);
-        context.add_file("Dockerfile", &bytes)?;
-        Ok(context)
+        let name = alone.unwrap_or(&fetched.name);
+        if name.is_empty() {
+            let message = format!("cannot determine filename from url: {address}");
+            return Err(failed(message).into());
+        }
+        context.add_file(name, &bytes)?;
+        Ok(RemoteContext::Alone(context))
     }
 
     fn git_context(&self, source: &GitSource, scratch: &Path) -> Result<Context, DaemonError> {
@@ -223,11 +247,33 @@ fn pinned(url: &Url, addresses: &[std::net::IpAddr]) -> Vec<String> {
 /// git(1) in the network of the stage, with nobody's settings.
 struct Git<'a> {
     stage: &'a Stage,
-    pinned: Vec<String>,
+    /// Words before the command.
+    settings: Vec<String>,
     dir: &'a Path,
 }
 
 impl Git<'_> {
+    /// Fetches as little as the server gives, and checks it out.
+    fn check_out(&self, wanted: &str) -> Result<(), BuildError> {
+        let fetched = ["checkout", "--quiet", "--detach", "FETCH_HEAD"];
+        let Err(why) = self.run(&["fetch", "--quiet", "--depth", "1", "origin", "--", wanted])
+        else {
+            return self.run(&fetched);
+        };
+        // Files behind a server that knows nothing of git are a repository too, but only as a whole.
+        let whole = self.run(&["fetch", "--quiet", "origin", "--", wanted]);
+        if whole.is_ok() {
+            return self.run(&fetched);
+        }
+        // A server may refuse to name a commit that is no branch's or tag's end, and give it with the others.
+        let named = wanted != "HEAD"
+            && self.run(&["fetch", "--quiet", "--tags", "origin"]).is_ok()
+            && self
+                .run(&["checkout", "--quiet", "--detach", wanted, "--"])
+                .is_ok();
+        if named { Ok(()) } else { Err(why) }
+    }
+
     fn run(&self, words: &[&str]) -> Result<(), BuildError> {
         let mut command = Command::new("git");
         command
@@ -238,7 +284,7 @@ impl Git<'_> {
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_ALLOW_PROTOCOL", "http:https:git")
-            .args(&self.pinned)
+            .args(&self.settings)
             .args(words)
             .current_dir(self.dir)
             .stdin(Stdio::null());

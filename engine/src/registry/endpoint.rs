@@ -215,7 +215,8 @@ pub(super) fn challenge_of(answer: &Response, host: &str) -> Result<Challenge, R
     })
 }
 
-pub(super) fn host_and_port(url: &Url) -> String {
+/// The `HOST[:PORT]` of an address, as folders of `certs.d` are named.
+pub fn host_and_port(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port() {
         Some(port) => format!("{host}:{port}"),

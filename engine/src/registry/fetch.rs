@@ -13,6 +13,7 @@ use reqwest::{Client, Response, Url};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
 
+use super::endpoint::host_and_port;
 use super::resolver::Resolver;
 use super::settings::{Network, host_name};
 use super::tls::{self, Proof};
@@ -179,6 +180,15 @@ fn reach(address: IpAddr) -> Reach {
     }
 }
 
+/// On whose behalf something is fetched.
+#[derive(Clone, Copy, Debug)]
+enum Asker<'a> {
+    /// A Dockerfile's, which must not reach what only the engine can.
+    Build(&'a FetchPolicy),
+    /// The person's whose process this is, who could fetch it without us: everything, also through a proxy.
+    Caller,
+}
+
 /// Fetches a file over HTTP or HTTPS; names and authorities are those below `root`.
 pub async fn fetch(
     root: &Path,
@@ -186,9 +196,23 @@ pub async fn fetch(
     address: &str,
     into: &Path,
 ) -> Result<FetchedFile, FetchError> {
+    follow(root, Asker::Build(policy), address, into).await
+}
+
+/// Fetches a file as the caller of this process, from wherever it is.
+pub async fn fetch_as_caller(address: &str, into: &Path) -> Result<FetchedFile, FetchError> {
+    follow(Path::new("/"), Asker::Caller, address, into).await
+}
+
+async fn follow(
+    root: &Path,
+    asker: Asker<'_>,
+    address: &str,
+    into: &Path,
+) -> Result<FetchedFile, FetchError> {
     let mut url = Url::parse(address).map_err(|_| FetchError::Address(address.to_owned()))?;
     for _ in 0..HOPS {
-        let answer = ask(root, policy, &url).await?;
+        let answer = ask(root, asker, &url).await?;
         let status = answer.status();
         if status.is_redirection()
             && let Some(next) = answer.headers().get(LOCATION)
@@ -228,36 +252,39 @@ pub async fn fetch(
     Err(FetchError::Hops(address.to_owned()))
 }
 
-async fn ask(root: &Path, policy: &FetchPolicy, url: &Url) -> Result<Response, FetchError> {
-    let plain = matches!(url.scheme(), "http" | "https")
-        && url.username().is_empty()
-        && url.password().is_none();
-    let Some(host) = url.host_str().filter(|_| plain) else {
+async fn ask(root: &Path, asker: Asker<'_>, url: &Url) -> Result<Response, FetchError> {
+    let named = !url.username().is_empty() || url.password().is_some();
+    let spoken = matches!(url.scheme(), "http" | "https");
+    let fitting = spoken && (matches!(asker, Asker::Caller) || !named);
+    let Some(host) = url.host_str().filter(|_| fitting) else {
         return Err(FetchError::Address(url.to_string()));
     };
-    let addresses = policy.addresses(root, url).await?;
     let failed = |why: String| FetchError::Transfer {
         url: url.to_string(),
         why,
     };
-    let tls = tls::config(root, host_name(host), Proof::Certificate)
+    let tls = tls::config(root, &host_and_port(url), Proof::Certificate)
         .map_err(|error| failed(error.to_string()))?;
-    let sockets: Vec<_> = addresses
-        .iter()
-        .map(|address| std::net::SocketAddr::new(*address, 0))
-        .collect();
-    let client = Client::builder()
+    let builder = Client::builder()
         .user_agent(concat!("quai/", env!("CARGO_PKG_VERSION")))
         .tls_backend_preconfigured(tls)
-        .resolve_to_addrs(host, &sockets)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(30))
         .read_timeout(PATIENCE)
-        // What a proxy would look up could not be looked at here.
-        .no_proxy()
-        .http1_only()
-        .build()
-        .map_err(|error| failed(causes(&error)))?;
+        .http1_only();
+    let builder = match asker {
+        Asker::Build(policy) => {
+            let addresses = policy.addresses(root, url).await?;
+            let sockets: Vec<_> = addresses
+                .iter()
+                .map(|address| std::net::SocketAddr::new(*address, 0))
+                .collect();
+            // What a proxy would look up could not be looked at here.
+            builder.resolve_to_addrs(host, &sockets).no_proxy()
+        }
+        Asker::Caller => builder.dns_resolver(Resolver::new(root, host_name(host))),
+    };
+    let client = builder.build().map_err(|error| failed(causes(&error)))?;
     let answer = client.get(url.clone()).send().await;
     answer.map_err(|error| failed(causes(&error)))
 }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -65,10 +67,8 @@ pub(super) fn config(root: &Path, host: &str, proof: Proof) -> Result<ClientConf
         Proof::Certificate => {
             let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(system_roots(root));
-            for path in own.iter().filter(|path| has_extension(path, "crt")) {
-                for certificate in certificates(path)? {
-                    roots.add(certificate).map_err(bad)?;
-                }
+            for certificate in added(&own)? {
+                roots.add(certificate).map_err(bad)?;
             }
             builder.with_root_certificates(roots)
         }
@@ -90,6 +90,33 @@ pub(super) fn config(root: &Path, host: &str, proof: Proof) -> Result<ClientConf
     builder
         .with_client_auth_cert(certificates(path)?, key)
         .map_err(bad)
+}
+
+/// Whom `host` may be vouched for by, as a file of PEM blocks for other programs; empty when there is nobody.
+pub fn authorities(root: &Path, host: &str) -> Result<String, TlsError> {
+    let own = files_for(&root.join("etc/docker/certs.d").join(host));
+    let all = system_roots(root).into_iter().chain(added(&own)?);
+    Ok(all.map(|certificate| pem(&certificate)).collect())
+}
+
+/// One certificate in the textual encoding of RFC 7468.
+fn pem(certificate: &CertificateDer<'_>) -> String {
+    let text = STANDARD.encode(certificate);
+    let lines = text.as_bytes().chunks(64).map(String::from_utf8_lossy);
+    let lines: Vec<_> = lines.collect();
+    format!(
+        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+        lines.join("\n")
+    )
+}
+
+/// The authorities among the files of a host.
+fn added(own: &[PathBuf]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let mut found = Vec::new();
+    for path in own.iter().filter(|path| has_extension(path, "crt")) {
+        found.extend(certificates(path)?);
+    }
+    Ok(found)
 }
 
 fn has_extension(path: &Path, extension: &str) -> bool {

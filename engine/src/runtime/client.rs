@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use kernel::poll;
 use kernel::rights;
 use kernel::socket_path::SocketPath;
 
@@ -25,6 +27,25 @@ pub struct Outlet {
     pub socket: Arc<OwnedFd>,
     /// What the client expects.
     pub framing: Framing,
+}
+
+/// How long a client may take to read the head of its answer before output follows.
+const HEAD: Duration = Duration::from_millis(200);
+/// Time between two looks whether it has.
+const LOOK: Duration = Duration::from_micros(50);
+
+impl Outlet {
+    /// Waits until the client has read what was written so far. Blocking, and never for long.
+    ///
+    /// Some clients (those that use Python's) read the head of an answer through a buffer, and lose what came along
+    /// with it. Processes start here before such a client has begun to read.
+    fn await_head(&self) {
+        let end = Instant::now() + HEAD;
+        let unread = || poll::unread_output(self.socket.as_fd()).is_ok_and(|count| count != 0);
+        while unread() && Instant::now() < end {
+            std::thread::sleep(LOOK);
+        }
+    }
 }
 
 /// The name of one shim's socket; cheap to clone.
@@ -182,6 +203,7 @@ impl ShimClient {
         let bytes = Frame::json(request).encode();
         let mut rest = bytes.as_slice();
         if let Some(outlet) = outlet {
+            outlet.await_head();
             // Descriptors travel with a byte.
             let (first, others) = rest.split_at(1);
             rights::send(stream.as_fd(), first, &[outlet.socket.as_fd()])

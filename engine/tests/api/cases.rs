@@ -9,7 +9,7 @@ use crate::client::{Client, demultiplex};
 
 pub(crate) type Case = (&'static str, fn(&Client));
 
-pub(crate) const CASES: [Case; 10] = [
+pub(crate) const CASES: [Case; 11] = [
     ("every_supported_version_is_served", versions),
     ("a_pull_tells_its_progress", pull),
     (
@@ -22,6 +22,7 @@ pub(crate) const CASES: [Case; 10] = [
         attach,
     ),
     ("an_exec_has_its_own_exit_code", exec),
+    ("a_client_that_reads_late_loses_no_output", late_reader),
     ("a_program_that_is_missing_is_told", missing_program),
     ("names_are_unique", names),
     ("hostile_archives_stay_in_the_container", hostile_copy),
@@ -297,4 +298,34 @@ fn commit(client: &Client) {
     assert_eq!(history[0]["CreatedBy"], "touch /added");
     assert_eq!(client.delete("/images/made:1").status, 200);
     client.delete("/containers/commit");
+}
+
+/// A client that reads through a buffer, as Python's do, and loses what comes along with the head.
+fn late_reader(client: &Client) {
+    let id = client.create("late", &json!({ "Cmd": ["sleep", "60"] }));
+    client.post(&format!("/containers/{id}/start"), &Value::Null);
+    let wish = json!({ "Cmd": ["echo", "first"], "AttachStdout": true, "Tty": true });
+    // A machine under load may make this client slower than the engine is patient: once is enough.
+    let whole = (0..5).any(|_| {
+        let exec = client.post(&format!("/containers/{id}/exec"), &wish).json();
+        let exec = exec["Id"].as_str().unwrap().to_owned();
+        let mut stream = client.connect();
+        let body = r#"{"Tty":true}"#;
+        write!(
+            stream,
+            "POST /exec/{exec}/start HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        // Long enough for a process to start and print, were it not held back.
+        std::thread::sleep(std::time::Duration::from_millis(60));
+        let mut head = [0; 8192];
+        let count = stream.read(&mut head).unwrap();
+        let mut output = String::new();
+        stream.read_to_string(&mut output).unwrap();
+        head[..count].ends_with(b"\r\n\r\n") && output == "first\r\n"
+    });
+    assert!(whole, "the output never came after the head alone");
+    client.delete("/containers/late?force=1");
 }

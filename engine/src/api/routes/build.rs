@@ -172,14 +172,7 @@ fn host_config(query: &Query) -> Result<HostConfig, ApiError> {
     {
         return Err(DaemonError::Invalid(format!("Unsupported isolation: {isolation:?}")).into());
     }
-    let extra_hosts =
-        query
-            .get("extrahosts")
-            .map(|text| match serde_json::from_str::<Vec<String>>(text) {
-                Ok(list) => list,
-                // docker-py sends a comma-separated list.
-                Err(_) => text.split(',').map(str::to_owned).collect(),
-            });
+    let extra_hosts = extra_hosts(&query.all("extrahosts"));
     let ulimits: Vec<Ulimit> = json(query, "ulimits")?;
     Ok(HostConfig {
         memory: query.number("memory")?.unwrap_or(0),
@@ -196,6 +189,16 @@ fn host_config(query: &Query) -> Result<HostConfig, ApiError> {
         extra_hosts,
         ..HostConfig::default()
     })
+}
+
+/// One host for each parameter, as Docker's client and docker-py say it; a list in JSON or with commas is taken too.
+fn extra_hosts(values: &[String]) -> Option<Vec<String>> {
+    let hosts = values.iter().flat_map(|text| {
+        let list = serde_json::from_str::<Vec<String>>(text);
+        list.unwrap_or_else(|_| text.split(',').map(str::to_owned).collect())
+    });
+    let hosts: Vec<String> = hosts.filter(|host| !host.is_empty()).collect();
+    (!hosts.is_empty()).then_some(hosts)
 }
 
 fn json<T: serde::de::DeserializeOwned + Default>(
@@ -236,4 +239,25 @@ fn credentials(headers: &HeaderMap) -> BTreeMap<String, Credentials> {
     bytes
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::extra_hosts;
+
+    #[track_caller]
+    fn check(values: &[&str], expected: &[&str]) {
+        let values: Vec<String> = values.iter().map(|text| (*text).to_owned()).collect();
+        assert_eq!(extra_hosts(&values).unwrap_or_default(), expected);
+    }
+
+    #[test]
+    fn every_host_of_a_build_is_kept() {
+        check(&[], &[]);
+        check(&[""], &[]);
+        check(&["a:127.0.0.1", "b:::1"], &["a:127.0.0.1", "b:::1"]);
+        check(&["a:127.0.0.1,b:::1"], &["a:127.0.0.1", "b:::1"]);
+        check(&["[\"a:127.0.0.1\",\"b:::1\"]"], &["a:127.0.0.1", "b:::1"]);
+        check(&["[]"], &[]);
+    }
 }

@@ -49,15 +49,8 @@ impl Attached {
         }
         match source {
             Source::Packed(packed) => Ok(Source::Packed(Packed { others, ..packed })),
-            Source::Remote(url, _) => {
-                let packed = Packed {
-                    others,
-                    ..Packed::default()
-                };
-                Ok(Source::Remote(url, Some(packed)))
-            }
             Source::Stream(_) => Err(CliError::Said(
-                "a context from stdin takes no other directory along: unpack it, or name a directory".into(),
+                "a context that is an archive already takes no other directory along: unpack it, or name a directory".into(),
             )),
         }
     }

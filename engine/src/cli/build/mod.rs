@@ -1,5 +1,6 @@
 //! The client's half of `docker build`: what is sent, how progress is drawn, where the result goes.
 
+mod address;
 pub(crate) mod caches;
 pub(crate) mod context;
 pub(crate) mod contexts;

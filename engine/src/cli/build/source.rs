@@ -7,6 +7,7 @@ use std::process::Command;
 use crate::cli::error::CliError;
 use crate::dockerfile::Ignore;
 
+use super::address;
 use super::context::Packed;
 
 /// Bytes that tell an archive from a Dockerfile.
@@ -18,8 +19,6 @@ pub(crate) enum Source {
     Packed(Packed),
     /// An archive that comes from somewhere else.
     Stream(Box<dyn Read + Send>),
-    /// The daemon fetches it; what is sent are other directories.
-    Remote(String, Option<Packed>),
 }
 
 /// A context with what goes with it.
@@ -43,25 +42,20 @@ impl Drop for Checkout {
 }
 
 /// Reads the operand and `--file`.
-pub(crate) fn resolve(operand: &str, file: Option<&str>) -> Result<Resolved, CliError> {
+pub(crate) async fn resolve(operand: &str, file: Option<&str>) -> Result<Resolved, CliError> {
     if operand == "-" {
         if file == Some("-") {
             return Err(CliError::Said(
                 "invalid argument: can't use stdin for both build context and dockerfile".into(),
             ));
         }
-        return from_stdin(file);
+        return from_reader(stdin(), file);
     }
     if is_git(operand) {
         return from_git(operand, file);
     }
     if operand.starts_with("http://") || operand.starts_with("https://") {
-        return Ok(Resolved {
-            source: Source::Remote(operand.to_owned(), None),
-            dockerfile: file.unwrap_or("Dockerfile").to_owned(),
-            text: None,
-            checkout: None,
-        });
+        return from_reader(address::fetch(operand).await?, file);
     }
     from_dir(Path::new(operand), file)
 }
@@ -76,20 +70,27 @@ pub(super) fn is_git(operand: &str) -> bool {
             .any(|start| operand.starts_with(start))
 }
 
-fn from_stdin(file: Option<&str>) -> Result<Resolved, CliError> {
-    let mut input = stdin();
+/// What arrives as one piece: an archive, or a Dockerfile alone.
+fn from_reader(
+    mut input: impl Read + Send + 'static,
+    file: Option<&str>,
+) -> Result<Resolved, CliError> {
+    let failed = |source| CliError::Stream {
+        doing: "read the context",
+        source,
+    };
     let mut start = Vec::new();
     input
         .by_ref()
         .take(START as u64)
         .read_to_end(&mut start)
-        .map_err(|source| CliError::Stream {
-            doing: "read the context from stdin",
-            source,
-        })?;
+        .map_err(failed)?;
     let is_archive = matches!(
         start.as_slice(),
-        [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..]
+        [0x1f, 0x8b, ..]
+            | [0x28, 0xb5, 0x2f, 0xfd, ..]
+            | [b'B', b'Z', b'h', ..]
+            | [0xfd, b'7', b'z', b'X', b'Z', 0, ..]
     ) || start.get(257..262) == Some(b"ustar");
     if is_archive {
         return Ok(Resolved {
@@ -100,12 +101,7 @@ fn from_stdin(file: Option<&str>) -> Result<Resolved, CliError> {
         });
     }
     let mut text = start;
-    input
-        .read_to_end(&mut text)
-        .map_err(|source| CliError::Stream {
-            doing: "read the Dockerfile from stdin",
-            source,
-        })?;
+    input.read_to_end(&mut text).map_err(failed)?;
     Ok(Resolved {
         source: Source::Packed(Packed {
             extra: vec![("Dockerfile".into(), text.clone())],
@@ -281,16 +277,14 @@ pub(super) fn from_git_repository(operand: &str) -> Result<Repository, CliError>
     }
     let path = folder.display().to_string();
     if reference.is_empty() {
-        git(&[
-            "clone",
-            "--quiet",
-            "--depth",
-            "1",
-            "--recurse-submodules",
-            "--",
-            &url,
-            &path,
-        ])?;
+        let clone = |depth: &[&str]| {
+            let words = ["clone", "--quiet", "--recurse-submodules"];
+            git(&[&words[..], depth, &["--", &url, &path]].concat())
+        };
+        // Files behind a server that knows nothing of git are a repository too, but only as a whole.
+        if clone(&["--depth", "1"]).is_err() {
+            clone(&[])?;
+        }
     } else {
         git(&["clone", "--quiet", "--no-checkout", "--", &url, &path])?;
         git(&["-C", &path, "checkout", "--quiet", reference])?;

@@ -11,7 +11,7 @@ pub(in crate::image) use contents::Contents;
 pub use load::load;
 pub(in crate::image) use load::{Loaded, Loader, name};
 pub use save::save;
-pub(in crate::image) use save::save_with;
+pub(in crate::image) use save::{Naming, save_with};
 pub(in crate::image) use verify::verify;
 
 use std::io;

@@ -21,7 +21,33 @@ pub fn save(
     images: &[(Image, Vec<Reference>)],
     out: impl Write,
 ) -> Result<(), ArchiveError> {
-    save_with(store, images, &[], out)
+    save_with(store, images, &[], Naming::Docker, out)
+}
+
+/// How the two tables of contents call the images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::image) enum Naming {
+    /// As `docker save` does: the familiar name in one, the tag alone in the other.
+    Docker,
+    /// Whole in both: what chooses by `org.opencontainers.image.ref.name` finds each of many images that are `latest`,
+    /// and what puts its own default before a short name keeps the registry.
+    Whole,
+}
+
+impl Naming {
+    fn repo_tag(self, name: &Reference) -> String {
+        match self {
+            Self::Docker => name.familiar(),
+            Self::Whole => name.to_string(),
+        }
+    }
+
+    fn ref_name(self, name: &Reference) -> String {
+        match self {
+            Self::Docker => name.tag().unwrap_or_default().to_owned(),
+            Self::Whole => name.to_string(),
+        }
+    }
 }
 
 /// Writes images and what goes with them; readers that know only images pass over the rest.
@@ -29,6 +55,7 @@ pub(in crate::image) fn save_with(
     store: &Store,
     images: &[(Image, Vec<Reference>)],
     artifacts: &[Artifact],
+    naming: Naming,
     out: impl Write,
 ) -> Result<(), ArchiveError> {
     let mut out = Builder::new(out);
@@ -43,10 +70,11 @@ pub(in crate::image) fn save_with(
         }
         entries.push(Entry {
             config: blob_name(&image.id),
-            repo_tags: (!names.is_empty()).then(|| names.iter().map(Reference::familiar).collect()),
+            repo_tags: (!names.is_empty())
+                .then(|| names.iter().map(|name| naming.repo_tag(name)).collect()),
             layers: layers.iter().map(blob_name).collect(),
         });
-        manifests.extend(lines(store, image, names)?);
+        manifests.extend(lines(store, image, names, naming)?);
     }
     for artifact in artifacts {
         manifests.push(append_artifact(&mut out, artifact)?);
@@ -96,6 +124,7 @@ fn lines(
     store: &Store,
     image: &Image,
     names: &[Reference],
+    naming: Naming,
 ) -> Result<Vec<serde_json::Value>, ArchiveError> {
     let media_type = image.manifest.media_type().as_ref();
     let plain = serde_json::json!({
@@ -111,7 +140,7 @@ fn lines(
         let mut line = plain.clone();
         line["annotations"] = serde_json::json!({
             "io.containerd.image.name": reference.to_string(),
-            "org.opencontainers.image.ref.name": reference.tag().unwrap_or_default(),
+            "org.opencontainers.image.ref.name": naming.ref_name(reference),
         });
         line
     });

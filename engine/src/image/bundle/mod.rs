@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::oci::LayerFormat;
 use crate::store::Store;
 
-use super::archive::{Artifact, Contents, Loaded, Loader, name, save_with, verify};
+use super::archive::{Artifact, Contents, Loaded, Loader, Naming, name, save_with, verify};
 use super::{ArchiveError, Image, Reference, images_of};
 
 /// The media type of a folder is this, its name, and `.v1.tar`.
@@ -88,10 +88,10 @@ pub fn export(
     let mut out = BufWriter::with_capacity(1 << 20, out);
     if file.extension().is_some_and(|end| end == "zst") {
         let mut zstd = zstd::Encoder::new(&mut out, 3).map_err(BundleError::file("write", file))?;
-        save_with(store, &images, &artifacts, &mut zstd)?;
+        save_with(store, &images, &artifacts, Naming::Whole, &mut zstd)?;
         zstd.finish().map_err(BundleError::file("write", file))?;
     } else {
-        save_with(store, &images, &artifacts, &mut out)?;
+        save_with(store, &images, &artifacts, Naming::Whole, &mut out)?;
     }
     out.flush()
         .and_then(|()| out.get_ref().sync_all())

@@ -188,7 +188,8 @@ fn a_layer_that_is_not_the_one_of_the_configuration_leaves_nothing_of_the_others
         (liar, vec![Reference::parse("liar:1").unwrap()]),
     ];
     let bundle = scratch.path().join("liar.tar");
-    save_with(&from, &images, &[], File::create(&bundle).unwrap()).unwrap();
+    let out = File::create(&bundle).unwrap();
+    save_with(&from, &images, &[], Naming::Whole, out).unwrap();
     let empty = listing(Store::open(&scratch.path().join("to")).unwrap().dir());
     let (store, result) = import_into(scratch.path(), &bundle);
     assert!(result.is_err());

@@ -145,7 +145,7 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         dockerfile,
         text,
         checkout: _checkout,
-    } = source::resolve(&matches.operands[0], matches.text("file"))?;
+    } = source::resolve(&matches.operands[0], matches.text("file")).await?;
     if matches.on("check") {
         return lint::check(text.as_deref(), &dockerfile);
     }
@@ -231,31 +231,16 @@ async fn send(
     source: Source,
     packing: Packing,
 ) -> Result<(Query, Response<Incoming>), CliError> {
-    let (query, pieces) = match source {
-        Source::Remote(url, None) => {
-            let empty: Pieces = Box::pin(futures_util::stream::empty());
-            (query.with("remote", &url), empty)
+    let pieces: Pieces = match source {
+        Source::Stream(reader) => Box::pin(upload::pieces(reader)),
+        Source::Packed(packed) if packing == Packing::Gzip => {
+            Box::pin(upload::written(move |out| {
+                let mut packer = GzEncoder::new(out, Compression::default());
+                packed.write(&mut packer)?;
+                packer.finish().map(|_| ())
+            }))
         }
-        Source::Remote(url, Some(packed)) => {
-            let pieces: Pieces = Box::pin(upload::written(move |out| packed.write(out)));
-            (query.with("remote", &url), pieces)
-        }
-        Source::Stream(reader) => {
-            let pieces: Pieces = Box::pin(upload::pieces(reader));
-            (query, pieces)
-        }
-        Source::Packed(packed) => {
-            let pieces: Pieces = if packing == Packing::Gzip {
-                Box::pin(upload::written(move |out| {
-                    let mut packer = GzEncoder::new(out, Compression::default());
-                    packed.write(&mut packer)?;
-                    packer.finish().map(|_| ())
-                }))
-            } else {
-                Box::pin(upload::written(move |out| packed.write(out)))
-            };
-            (query, pieces)
-        }
+        Source::Packed(packed) => Box::pin(upload::written(move |out| packed.write(out))),
     };
     let kind = "application/x-tar";
     let sent = session
