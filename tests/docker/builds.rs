@@ -254,7 +254,10 @@ fn private_addresses(docker: &Docker) {
         );
     }
     // A context that the engine fetches; the main one is fetched by the client, who can anyway.
-    write(&folder, &[("Dockerfile", "FROM busybox\nCOPY --from=x / /\n")]);
+    write(
+        &folder,
+        &[("Dockerfile", "FROM busybox\nCOPY --from=x / /\n")],
+    );
     let named = ["--build-context", "x=http://127.0.0.1:9/context.tar"];
     let build = [&["docker", "build"], &named[..], &["."]].concat();
     let complaint = failed(&quai(docker, &folder, &build));

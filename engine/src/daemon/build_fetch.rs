@@ -158,7 +158,10 @@ impl Daemon {
         }
         let path = clone.with_extension("authorities");
         std::fs::write(&path, known).map_err(BuildError::io("write", &path))?;
-        Ok(["-c".to_owned(), format!("http.sslCAInfo={}", path.display())])
+        Ok([
+            "-c".to_owned(),
+            format!("http.sslCAInfo={}", path.display()),
+        ])
     }
 
     /// The context that an address stands for: a repository, an archive, or one file, which is called `alone` or has
