@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::container_name;
 use super::process::target;
-use crate::compose::development::Device;
+use super::{devices, flat};
 use crate::compose::error::ComposeError;
 use crate::compose::project::Project;
 use crate::compose::service::{Amounts, Mount, Rate, Service};
@@ -98,15 +98,10 @@ pub(super) fn config(
         host.insert("StorageOpt".into(), json!(service.storage_opt));
     }
     if !service.devices.is_empty() {
-        let devices: Vec<Value> = service
-            .devices
-            .iter()
-            .filter(|device| !is_cdi(device))
-            .map(device)
-            .collect();
+        let devices = devices::of_host(service);
         host.insert("Devices".into(), devices.into());
     }
-    let requests = requests(name, service)?;
+    let requests = devices::requests(name, service)?;
     if !requests.is_empty() {
         host.insert("DeviceRequests".into(), requests.into());
     }
@@ -122,57 +117,6 @@ fn shared(project: &Project, mode: &str) -> String {
         },
         None => mode.to_owned(),
     }
-}
-
-fn device(device: &Device) -> Value {
-    json!({
-        "PathOnHost": device.source,
-        "PathInContainer": device.target.as_ref().unwrap_or(&device.source),
-        "CgroupPermissions": device.permissions.as_deref().unwrap_or("rwm"),
-    })
-}
-
-/// `vendor.com/class=name` is a device of the Container Device Interface.
-fn is_cdi(device: &Device) -> bool {
-    !device.source.starts_with('/') && device.source.contains('=')
-}
-
-/// What drivers are asked for: `gpus`, `deploy.resources.reservations.devices`, CDI devices.
-fn requests(name: &str, service: &Service) -> Result<Vec<Value>, ComposeError> {
-    let deployed = service.deploy.iter();
-    let reserved = deployed.flat_map(|deploy| &deploy.resources.reservations.devices);
-    let mut requests = Vec::new();
-    for gpu in service.gpus.iter().chain(reserved) {
-        let count = match &gpu.count {
-            None if gpu.device_ids.is_empty() => Some(-1),
-            None => Some(0),
-            Some(Value::String(text)) => text.parse().ok(),
-            Some(number) => number.as_i64(),
-        };
-        let count = count.ok_or_else(|| {
-            ComposeError::invalid(
-                format!("services.{name}.gpus"),
-                "`count` must be \"all\" or a number",
-            )
-        })?;
-        requests.push(json!({
-            "Driver": gpu.driver.as_deref().unwrap_or(""),
-            "Count": count,
-            "DeviceIDs": gpu.device_ids,
-            "Capabilities": [gpu.capabilities],
-            "Options": flat(&gpu.options),
-        }));
-    }
-    let cdi: Vec<&str> = service
-        .devices
-        .iter()
-        .filter(|device| is_cdi(device))
-        .map(|device| device.source.as_str())
-        .collect();
-    if !cdi.is_empty() {
-        requests.push(json!({ "Driver": "cdi", "DeviceIDs": cdi }));
-    }
-    Ok(requests)
 }
 
 fn mounts(
@@ -500,11 +444,4 @@ fn restart(name: &str, service: &Service) -> Result<Value, ComposeError> {
         },
         None => json!({ "Name": "no" }),
     })
-}
-
-/// Values that are missing are empty.
-fn flat(map: &BTreeMap<String, Option<String>>) -> BTreeMap<&String, &str> {
-    map.iter()
-        .map(|(key, value)| (key, value.as_deref().unwrap_or("")))
-        .collect()
 }

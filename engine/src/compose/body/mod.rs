@@ -2,6 +2,7 @@
 //!
 //! The labels are those of docker compose, so that both see the same projects.
 
+mod devices;
 mod host;
 mod process;
 
@@ -332,4 +333,11 @@ fn networks(
         .first()
         .map_or_else(|| "none".to_owned(), |(name, _)| name.clone());
     (mode, endpoints)
+}
+
+/// Values that are missing are empty.
+fn flat(map: &BTreeMap<String, Option<String>>) -> BTreeMap<&String, &str> {
+    map.iter()
+        .map(|(key, value)| (key, value.as_deref().unwrap_or("")))
+        .collect()
 }
