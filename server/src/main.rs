@@ -67,6 +67,10 @@ enum Role {
     Down,
     /// The packet rules of an engine's networks, explained.
     Network,
+    /// The script with which a shell completes what is typed.
+    Completion,
+    /// What may stand at the end of a line.
+    Complete,
     /// What there is to type.
     Help,
     /// Which build this is.
@@ -112,6 +116,8 @@ impl Role {
             Some("machine-init") => Self::MachineInit,
             Some("down") => Self::Down,
             Some("network") => Self::Network,
+            Some("completion") => Self::Completion,
+            Some("__complete") => Self::Complete,
             Some("help" | "--help" | "-h") => Self::Help,
             Some("version" | "--version" | "-V") => Self::Version,
             _ => Self::Unknown(word.to_string_lossy().into_owned()),
@@ -143,6 +149,8 @@ fn main() -> ExitCode {
         Role::MachineInit => machine::inner::run(),
         Role::Down => machine::helper::down(words),
         Role::Network => tools::network::run(&words),
+        Role::Completion => tools::completion::script(words),
+        Role::Complete => tools::completion::candidates(words),
         Role::Help => tools::help::show(),
         Role::Version => tools::help::version(),
         Role::Unknown(word) => tools::help::refuse(&word),

@@ -129,7 +129,12 @@ impl Host {
         replace(&self.scratch, name, text).unwrap();
     }
 
-    /// The first text again.
+    /// Has a program not be there: a device is no file that could be executed.
+    pub(crate) fn hide(&self, program: &str) {
+        mount(&["--bind", "/dev/null", program]).unwrap();
+    }
+
+    /// The first text, or the program, again.
     pub(crate) fn restore(&self, name: &str) {
         run(Command::new("umount").arg(name)).unwrap();
     }

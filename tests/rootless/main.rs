@@ -9,6 +9,7 @@
 )]
 
 mod engine;
+mod helper;
 mod host;
 mod life;
 mod network;
@@ -24,7 +25,13 @@ use tests::host::{Need, lacks, report};
 /// A sentence and its proof. Cases share one user and one engine, and leave it running.
 pub(crate) type Case = (&'static str, fn(&mut Rootless));
 
-const CASES: [&[Case]; 4] = [network::CASES, life::CASES, refusals::CASES, podman::CASES];
+const CASES: [&[Case]; 5] = [
+    network::CASES,
+    life::CASES,
+    refusals::CASES,
+    helper::CASES,
+    podman::CASES,
+];
 
 fn main() -> ExitCode {
     const NAME: &str = "rootless";
@@ -34,6 +41,9 @@ fn main() -> ExitCode {
     if let Some(reason) = host::missing() {
         report(NAME, &reason);
         return ExitCode::SUCCESS;
+    }
+    if let Some(code) = tests::contained::enter() {
+        return code;
     }
     let host = host::Host::make().expect("root may make namespaces");
     let mut engine = Rootless::start(host);

@@ -5,6 +5,7 @@
 
 pub mod authority;
 pub mod checks;
+pub mod contained;
 pub mod engine;
 pub mod executable;
 pub mod host;

@@ -7,7 +7,7 @@ use crate::assert_none;
 use crate::source::{Source, files, top};
 
 /// What `roles` may import: what it applies. It runs in processes with one thread and no async runtime.
-const ROLES: [&str; 3] = ["runtime", "stage", "logs"];
+const ROLES: [&str; 4] = ["runtime", "stage", "logs", "rootless"];
 
 /// The only commands that speak to others than the daemon.
 const MANIFEST: &str = "cli/commands/manifest";

@@ -1,5 +1,6 @@
 //! What happens when a container's first process ends, and the restart policies.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,21 +18,43 @@ impl Daemon {
     pub(crate) fn watch(self: &Arc<Self>, container: &Arc<Container>) {
         let (daemon, container) = (Arc::clone(self), Arc::clone(container));
         tokio::spawn(async move {
-            let directory = daemon.paths.container(&container.id);
-            let told = || daemon.out_of_memory(&container);
-            let exit = match frames::wait(&directory, Target::Init, told).await {
-                Ok(exit) => exit,
-                // The shim may have ended between two words; it writes the file first.
-                Err(error) => launch::load_exit(&directory).unwrap_or_else(|| {
-                    tracing::warn!(
-                        "the shim of {} is gone without a word: {error}",
-                        container.id
-                    );
-                    lost()
-                }),
-            };
+            let exit = daemon.wait_for(&container).await;
             daemon.ended(&container, exit).await;
         });
+    }
+
+    async fn wait_for(self: &Arc<Self>, container: &Arc<Container>) -> ExitRecord {
+        let directory = self.paths.container(&container.id);
+        let mut pause = ASK_AGAIN;
+        loop {
+            let told = || self.out_of_memory(container);
+            let error = match frames::wait(&directory, Target::Init, told).await {
+                Ok(exit) => return exit,
+                Err(error) => error,
+            };
+            // The shim may have ended between two words; it writes the file first.
+            if let Some(exit) = launch::load_exit(&directory) {
+                return exit;
+            }
+            if !nobody_listens(&error) {
+                // A connection was cut, or we have no descriptors left: the shim tells the next one.
+                tracing::debug!("asking the shim of {} again: {error}", container.id);
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
+                continue;
+            }
+            tracing::warn!("the shim of {} is gone without a word", container.id);
+            // Nobody looks after its processes any more: left alone, a policy would start a second copy beside them.
+            let id = container.id.clone();
+            let cleared = self.block(move |daemon| {
+                daemon.clear_group(&id);
+                Ok(())
+            });
+            if let Err(error) = cleared.await {
+                tracing::error!("{error}");
+            }
+            return lost();
+        }
     }
 
     /// The kernel has killed a process of a container, which may go on without it.
@@ -140,6 +163,17 @@ impl Daemon {
         }
         next
     }
+}
+
+/// How long to wait before a shim that did not answer is asked again; longer each time.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Whether a connection to a shim failed because the shim has ended, and not for a reason of ours.
+fn nobody_listens(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
+    )
 }
 
 /// What follows from an end.

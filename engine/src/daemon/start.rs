@@ -106,6 +106,8 @@ impl Daemon {
             running
         });
         if result.is_err() {
+            // A shim that was killed could not end what it had made.
+            self.clear_group(&record.id);
             self.disconnect(&record, Removal::Now);
             self.release(container);
         }

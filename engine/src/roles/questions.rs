@@ -1,7 +1,5 @@
 //! What a process on its way asks of its parent, and the answers: ids and hooks.
 
-use std::process::Command;
-
 use kernel::child;
 use kernel::error::SysError;
 use kernel::namespace::{self, Ids, Namespaces};
@@ -9,6 +7,7 @@ use kernel::process::{self, Dumpable};
 
 use super::hooks;
 use super::voice::Voice;
+use crate::rootless::Maps;
 use crate::runtime::handshake::{FromInit, Refusal};
 use crate::runtime::mounts;
 use crate::runtime::namespaces::{Clock, Extent, UserNamespace};
@@ -97,24 +96,11 @@ pub(super) fn map(user: &UserNamespace, pid: i32) -> Result<(), Refusal> {
             })
             .map_err(failed);
     }
-    by_helper("newuidmap", pid, &user.users)?;
-    by_helper("newgidmap", pid, &user.groups)
-}
-
-/// An ordinary user's further ids are given by a program that reads `/etc/subuid`.
-fn by_helper(program: &str, pid: i32, extents: &[Extent]) -> Result<(), Refusal> {
-    let mut command = Command::new(program);
-    command.arg(pid.to_string());
-    for extent in extents {
-        command.args([extent.inside, extent.outside, extent.count].map(|n| n.to_string()));
-    }
-    let what = format!("cannot map ids with {program}");
-    match command.output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => {
-            let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            Err(Refusal::failed(&what, &std::io::Error::other(words)))
-        }
-        Err(e) => Err(Refusal::failed(&what, &e)),
-    }
+    // An ordinary user's further ids are given by programs that read `/etc/subuid`.
+    let maps = Maps {
+        users: mounts::id_lines(&user.users),
+        groups: mounts::id_lines(&user.groups),
+    };
+    maps.write(pid)
+        .map_err(|e| Refusal::failed("cannot map the ids of the user namespace", &e))
 }

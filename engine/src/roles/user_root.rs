@@ -17,6 +17,7 @@ use kernel::namespace::{self, Namespaces};
 use kernel::process::{self, Signal};
 
 use super::questions;
+use crate::rootless::{self, Maps, RootlessError};
 use crate::runtime::handshake::Refusal;
 use crate::runtime::namespaces::{Extent, UserNamespace};
 
@@ -32,9 +33,12 @@ pub enum UserRootError {
     /// The kernel gives no user namespace to this user.
     #[error("this kernel gives no user namespace to ordinary users (see user_namespaces(7))")]
     NoNamespace,
-    /// The ids cannot be mapped.
+    /// The own id cannot be mapped.
     #[error(transparent)]
     Map(#[from] Refusal),
+    /// The ids of `/etc/subuid` cannot be mapped.
+    #[error(transparent)]
+    Range(#[from] RootlessError),
 }
 
 /// Which ids there are beside root in a namespace made here.
@@ -82,72 +86,36 @@ fn map(child: &mut Child) -> Result<OwnIds, UserRootError> {
     if output.read_exact(&mut told).is_err() {
         return Err(UserRootError::NoNamespace);
     }
-    let (namespace, ids) = own_ids();
     let pid = i32::try_from(child.id()).expect("a pid is an int");
-    questions::map(&namespace, pid)?;
+    let ids = match Maps::of_caller() {
+        Ok(maps) if rootless::check_programs().is_ok() => {
+            maps.write(pid)?;
+            OwnIds::Range
+        }
+        // A build has files of one owner then, and says so.
+        _ => {
+            questions::map(&alone(), pid)?;
+            OwnIds::Single
+        }
+    };
     let mut input = child.stdin.take().expect("a pipe was asked for");
     input.write_all(b"m").map_err(UserRootError::Execute)?;
     Ok(ids)
 }
 
-/// The ids that `/etc/subuid` and `/etc/subgid` give to the caller; see subuid(5).
-fn own_ids() -> (UserNamespace, OwnIds) {
-    let (uid, gid) = (process::effective_uid(), process::effective_gid());
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let name = name_of(&read("/etc/passwd"), uid);
-    let range = |path: &str| further(&read(path), uid, name.as_deref());
-    let mut namespace = UserNamespace {
-        users: vec![one(uid)],
-        groups: vec![one(gid)],
-    };
-    let helpers = ["newuidmap", "newgidmap"].iter().all(|name| on_path(name));
-    match (range("/etc/subuid"), range("/etc/subgid")) {
-        (Some(users), Some(groups)) if helpers => {
-            namespace.users.push(users);
-            namespace.groups.push(groups);
-            (namespace, OwnIds::Range)
-        }
-        _ => (namespace, OwnIds::Single),
-    }
-}
-
-fn one(id: u32) -> Extent {
-    Extent {
-        inside: 0,
-        outside: id,
-        count: 1,
-    }
-}
-
-fn name_of(passwd: &str, uid: u32) -> Option<String> {
-    let line = passwd.lines().find(|line| {
-        let mut fields = line.split(':');
-        fields.nth(2).and_then(|text| text.parse().ok()) == Some(uid)
-    })?;
-    line.split(':').next().map(str::to_owned)
-}
-
-/// The first range of a user, by name or number.
-fn further(file: &str, uid: u32, name: Option<&str>) -> Option<Extent> {
-    file.lines().find_map(|line| {
-        let mut fields = line.trim().split(':');
-        let owner = fields.next()?;
-        if Some(owner) != name && owner.parse() != Ok(uid) {
-            return None;
-        }
-        let outside = fields.next()?.parse().ok()?;
-        let count: u32 = fields.next()?.parse().ok()?;
-        (count > 0).then_some(Extent {
-            inside: 1,
+/// The caller as root, and nobody else.
+fn alone() -> UserNamespace {
+    let one = |outside| {
+        vec![Extent {
+            inside: 0,
             outside,
-            count,
-        })
-    })
-}
-
-fn on_path(name: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|dir| dir.join(name).is_file())
+            count: 1,
+        }]
+    };
+    UserNamespace {
+        users: one(process::effective_uid()),
+        groups: one(process::effective_gid()),
+    }
 }
 
 /// The role: becomes root, then `quai WORDS…`.
@@ -190,22 +158,4 @@ fn become_root() -> Result<(), SysError> {
     mount::change(Dir::Here, c"/", Depth::Tree, private)?;
     // Last: the kernel forgets it when ids change.
     process::set_parent_death_signal(Signal::TERM)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_found_by_name_and_by_number() {
-        let passwd = "root:x:0:0::/:/bin/sh\nlea:x:1000:1000::/home/lea:/bin/sh\n";
-        assert_eq!(name_of(passwd, 1000).as_deref(), Some("lea"));
-        assert_eq!(name_of(passwd, 1001), None);
-        let subuid = "bob:100000:65536\nlea:165536:65536\n1001:300000:10\nnone:1:0\n";
-        let found =
-            |uid, name| further(subuid, uid, name).map(|range| (range.outside, range.count));
-        assert_eq!(found(1000, Some("lea")), Some((165_536, 65_536)));
-        assert_eq!(found(1001, None), Some((300_000, 10)));
-        assert_eq!(found(1002, Some("none")), None);
-    }
 }

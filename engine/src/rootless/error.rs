@@ -25,6 +25,12 @@ pub enum RootlessError {
         /// Where Debian has it.
         package: &'static str,
     },
+    /// No program is there that connects the engine's network.
+    #[error(
+        "neither pasta nor slirp4netns is installed: one of them connects the engine's network to the outside; install \
+         the package passt"
+    )]
+    NoHelper,
     /// The user has no ids to give to containers.
     #[error(
         "{file} gives no ids to {user}: as root, run `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \

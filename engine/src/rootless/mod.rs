@@ -28,5 +28,5 @@ pub use enter::enter;
 pub use error::RootlessError;
 pub use parent::run;
 pub use places::Places;
-pub use subordinate::{Range, ranges_of, user_name};
+pub use subordinate::{Maps, Range, check_programs, ranges_of, user_name};
 pub use uplink::{Helper, find_program};

@@ -72,19 +72,21 @@ fn map(own: u32, ranges: &[Range]) -> Vec<IdMap> {
     lines
 }
 
-/// The maps of the user who runs this.
+/// The ids of a user namespace: users and groups, each inside and outside.
 #[derive(Debug)]
-pub(super) struct Maps {
-    users: Vec<IdMap>,
-    groups: Vec<IdMap>,
+pub struct Maps {
+    /// Lines for newuidmap(1).
+    pub users: Vec<IdMap>,
+    /// Lines for newgidmap(1).
+    pub groups: Vec<IdMap>,
 }
 
 const USERS: &str = "/etc/subuid";
 const GROUPS: &str = "/etc/subgid";
 
 impl Maps {
-    /// Reads the files of the host.
-    pub(super) fn of_caller() -> Result<Self, RootlessError> {
+    /// What the host's files give to the user who runs this, with that user as root.
+    pub fn of_caller() -> Result<Self, RootlessError> {
         let uid = kernel::process::effective_uid();
         let read = |path: &str| std::fs::read_to_string(Path::new(path)).unwrap_or_default();
         let passwd = read("/etc/passwd");
@@ -106,14 +108,14 @@ impl Maps {
     }
 
     /// Has them written for the user namespace of a process, by the programs that have the right to.
-    pub(super) fn write(&self, pid: i32) -> Result<(), RootlessError> {
+    pub fn write(&self, pid: i32) -> Result<(), RootlessError> {
         write("newuidmap", USERS, pid, &self.users)?;
         write("newgidmap", GROUPS, pid, &self.groups)
     }
 }
 
-/// Whether both programs are there.
-pub(super) fn check_programs() -> Result<(), RootlessError> {
+/// Whether both programs are there that write maps for ordinary users.
+pub fn check_programs() -> Result<(), RootlessError> {
     for program in ["newuidmap", "newgidmap"] {
         program_path(program)?;
     }

@@ -25,11 +25,7 @@ impl Helper {
         [Self::Pasta, Self::Slirp4netns]
             .into_iter()
             .find_map(|helper| Some((helper, find_program(helper.program())?)))
-            .ok_or(RootlessError::Missing {
-                program: "pasta",
-                purpose: "connects the engine's network to the outside",
-                package: "passt",
-            })
+            .ok_or(RootlessError::NoHelper)
     }
 
     /// Its name.

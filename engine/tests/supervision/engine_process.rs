@@ -183,9 +183,20 @@ impl Engine {
 }
 
 impl Drop for Engine {
+    /// Containers go too, whatever state the test has left the engine in: it was made to let them live.
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        for id in crate::processes::known_ids(self) {
+            let path = engine::runtime::cgroups::path(&engine::stage::Stage::Host, "", &id);
+            if let Ok(group) = engine::runtime::cgroups::of(&path)
+                && group.exists()
+            {
+                let _ = group.kill();
+                group.wait_empty(std::time::Duration::from_secs(10));
+                let _ = group.remove();
+            }
+        }
         let _ = std::fs::remove_dir_all(&self.dir);
     }
 }

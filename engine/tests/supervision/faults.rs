@@ -12,18 +12,20 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::engine_process::{Engine, spawn};
+use crate::processes::{group_directories, group_of, inhabitants, known_ids, programs, shims};
 use crate::{Case, wait_until};
 
 pub(crate) const CASES: &[Case] = &[
     ("nothing_is_lost_or_left_when_anything_is_killed", killed),
     ("a_second_engine_on_the_same_data_is_refused", second),
+    ("of_engines_started_at_once_one_stays", at_once),
     ("a_full_disk_is_told_and_survived", full_disk),
 ];
 
-/// How often something is killed.
-const KILLS: usize = 100;
-/// The end comes earlier on a slow host.
-const PATIENCE: Duration = Duration::from_secs(50);
+/// How often something is killed; `FAULTS_KILLS` says it otherwise.
+const KILLS: u32 = 100;
+/// The end comes earlier on a slow host, in proportion to the kills.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A small generator of numbers: a seed makes the same choices again.
 struct Dice(u64);
@@ -58,9 +60,12 @@ fn killed(engine: &mut Engine) {
             std::thread::spawn(move || act(number, &client, &promised, &over, dice))
         })
         .collect();
-    let end = Instant::now() + PATIENCE;
-    let mut kills = [0_usize; 3];
-    while kills.iter().sum::<usize>() < KILLS && Instant::now() < end {
+    let wanted = std::env::var("FAULTS_KILLS").map_or(KILLS, |text| text.parse().unwrap());
+    let end = Instant::now() + PATIENCE * wanted;
+    let mut kills = [0_u32; 3];
+    let mut seen = BTreeSet::new();
+    while kills.iter().sum::<u32>() < wanted && Instant::now() < end {
+        seen.append(&mut known_ids(engine));
         std::thread::sleep(Duration::from_millis(dice.below(250)));
         match dice.below(4) {
             0 | 1 => {
@@ -69,8 +74,8 @@ fn killed(engine: &mut Engine) {
                 std::thread::sleep(Duration::from_millis(dice.below(60)));
                 engine.start_again();
             }
-            2 => kills[1] += usize::from(kill_one(&mut dice, &shims(engine))),
-            _ => kills[2] += usize::from(kill_one(&mut dice, &programs(engine))),
+            2 => kills[1] += u32::from(kill_one(&mut dice, &shims(engine))),
+            _ => kills[2] += u32::from(kill_one(&mut dice, &programs(engine))),
         }
     }
     over.store(true, Ordering::Relaxed);
@@ -94,7 +99,15 @@ fn killed(engine: &mut Engine) {
         agrees(engine)
     });
     engine.client.remove_all();
-    wait_until("nothing is left", || leftovers(engine).is_empty());
+    let deadline = Instant::now() + Duration::from_secs(40);
+    loop {
+        let left = leftovers(engine, &seen);
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "this is left: {left:#?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// A client that creates, starts, executes, stops and removes, and does not mind a dead engine.
@@ -104,9 +117,10 @@ fn act(number: u64, client: &Fearless, promised: &Promised, over: &AtomicBool, m
         count += 1;
         let name = format!("f{number}-{count}");
         let network = if dice.below(3) == 0 { "bridge" } else { "none" };
+        let policy = if dice.below(4) == 0 { "always" } else { "no" };
         let body = json!({
             "Image": "busybox", "Cmd": ["sh", "-c", "while true; do echo x; usleep 20000; done"],
-            "HostConfig": { "NetworkMode": network },
+            "HostConfig": { "NetworkMode": network, "RestartPolicy": { "Name": policy } },
         });
         let path = format!("/containers/create?name={name}");
         if client.post(&path, &body) != Some(201) {
@@ -115,7 +129,7 @@ fn act(number: u64, client: &Fearless, promised: &Promised, over: &AtomicBool, m
         }
         promised.lock().unwrap().insert(name.clone());
         client.post(&format!("/containers/{name}/start"), &Value::Null);
-        match dice.below(4) {
+        match dice.below(6) {
             0 => {
                 client.post(
                     &format!("/containers/{name}/exec"),
@@ -129,6 +143,14 @@ fn act(number: u64, client: &Fearless, promised: &Promised, over: &AtomicBool, m
                 // From here on it may be gone, whatever the answer.
                 promised.lock().unwrap().remove(&name);
                 client.delete(&format!("/containers/{name}?force=1"));
+            }
+            3 => {
+                client.post(&format!("/containers/{name}/pause"), &Value::Null);
+                client.post(&format!("/containers/{name}/unpause"), &Value::Null);
+            }
+            4 => {
+                let path = format!("/commit?container={name}&repo=faults&tag={number}");
+                client.post(&path, &json!({}));
             }
             _ => {
                 client.post(&format!("/containers/{name}/restart?t=0"), &Value::Null);
@@ -185,56 +207,11 @@ fn kill_one(dice: &mut Dice, pids: &[i32]) -> bool {
     kernel::process::kill(pids[chosen], kernel::process::Signal::KILL).is_ok()
 }
 
-/// Processes whose command line has a word, with it.
-fn processes(test: impl Fn(&[String]) -> bool) -> Vec<i32> {
-    let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    let found = entries.filter_map(|entry| {
-        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-        let words = std::fs::read(entry.path().join("cmdline")).ok()?;
-        let words: Vec<_> = words
-            .split(|byte| *byte == 0)
-            .map(|word| String::from_utf8_lossy(word).into_owned())
-            .collect();
-        test(&words).then_some(pid)
-    });
-    found.collect()
-}
-
-fn known_ids(engine: &Engine) -> BTreeSet<String> {
-    let folder = std::fs::read_dir(engine.dir.join("data/containers"));
-    let entries = folder.unwrap().flatten();
-    entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect()
-}
-
-fn shims(engine: &Engine) -> Vec<i32> {
-    let ids = known_ids(engine);
-    processes(|words| words.len() > 2 && words[1] == "shim" && ids.contains(&words[2]))
-}
-
-/// The first processes of this engine's containers: those in their control groups.
-fn programs(engine: &Engine) -> Vec<i32> {
-    let ids = known_ids(engine);
-    processes(|words| words.first().is_some_and(|word| word == "sh"))
-        .into_iter()
-        .filter(|pid| group_of(*pid).is_some_and(|id| ids.contains(&id)))
-        .collect()
-}
-
-/// The container that a process is in.
-fn group_of(pid: i32) -> Option<String> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-    let line = text.lines().find(|line| line.contains("/docker/"))?;
-    let id = line.split("/docker/").nth(1)?;
-    Some(id.split('/').next()?.to_owned())
-}
-
 /// Whether list, shims and processes tell the same story.
 fn agrees(engine: &Engine) -> bool {
     let said: BTreeSet<String> = list(&engine.client)
         .iter()
-        .filter(|container| container["State"] == "running")
+        .filter(|container| matches!(container["State"].as_str(), Some("running" | "paused")))
         .map(|container| container["Id"].as_str().unwrap().to_owned())
         .collect();
     let command = |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok();
@@ -246,9 +223,12 @@ fn agrees(engine: &Engine) -> bool {
     said == shimmed && said == alive
 }
 
-/// Everything of this engine that outlives its containers.
-fn leftovers(engine: &Engine) -> Vec<String> {
+/// Everything of this engine that outlives its containers, whose ids these were.
+fn leftovers(engine: &Engine, seen: &BTreeSet<String>) -> Vec<String> {
     let mut found: Vec<String> = known_ids(engine).into_iter().collect();
+    found.extend(inhabitants().iter().map(|one| format!("{one:?}")));
+    let groups = seen.iter().flat_map(|id| group_directories(id));
+    found.extend(groups.map(|path| path.display().to_string()));
     let folder = std::fs::read_dir(engine.dir.join("exec"))
         .unwrap()
         .flatten();
@@ -289,6 +269,37 @@ fn second(engine: &mut Engine) {
     );
 }
 
+fn at_once(engine: &mut Engine) {
+    let id = engine.run("of-one", "sleep 1000", json!({}), json!({}));
+    for _ in 0..5 {
+        engine.kill();
+        let names = ["engine.sock", "one.sock", "two.sock", "three.sock"];
+        let mut all = names.map(|name| spawn(&engine.dir, name));
+        wait_until("all but one have ended", || {
+            let ended = |one: &mut std::process::Child| one.try_wait().unwrap().is_some();
+            all.iter_mut().map(ended).filter(|ended| *ended).count() == 3
+        });
+        let winner = all
+            .iter_mut()
+            .position(|one| one.try_wait().unwrap().is_none())
+            .unwrap();
+        let client = Client::new(engine.dir.join(names[winner]));
+        wait_until("the one answers", || {
+            UnixStream::connect(engine.dir.join(names[winner])).is_ok()
+        });
+        let state = client.get(&format!("/containers/{id}/json")).json();
+        assert_eq!(state["State"]["Status"], "running");
+        for (name, other) in names.iter().zip(0..) {
+            let there = UnixStream::connect(engine.dir.join(name)).is_ok();
+            assert_eq!(there, other == winner, "{name}");
+        }
+        all[winner].kill().unwrap();
+        all[winner].wait().unwrap();
+        engine.start_again();
+    }
+    engine.client.delete("/containers/of-one?force=1");
+}
+
 fn full_disk(_: &mut Engine) {
     let place = PathBuf::from(format!("/var/tmp/quai-full-{}", std::process::id()));
     std::fs::create_dir_all(&place).unwrap();
@@ -314,6 +325,9 @@ fn full_disk(_: &mut Engine) {
     let _unmount = Unmount(&disk, &place);
     let engine = Engine::start_in(disk.join("engine"), "{}");
     engine.run("before", "sleep 300", json!({}), json!({}));
+    engine.run("ended", "sleep 300", json!({}), json!({}));
+    let loud = "while true; do echo a line that has no place any more; done";
+    engine.run("loud", loud, json!({}), json!({}));
     let filler = disk.join("filler");
     fill(&filler);
     let wish = json!({ "Image": "busybox", "HostConfig": { "NetworkMode": "none" } });
@@ -335,7 +349,18 @@ fn full_disk(_: &mut Engine) {
         "running",
         "what runs goes on"
     );
+    assert_eq!(engine.state("loud")["Status"], "running");
+    let stopped = engine
+        .client
+        .post("/containers/ended/stop?t=0", &Value::Null);
+    assert_eq!(stopped.status, 204, "{}", stopped.message());
+    assert_eq!(engine.state("ended")["Status"], "exited");
+    let commit = "/commit?container=before&repo=full";
+    let refused = engine.client.post(commit, &json!({}));
+    assert_eq!(refused.status, 500, "{}", refused.message());
+    engine.client.post("/containers/loud/kill", &Value::Null);
     std::fs::remove_file(&filler).unwrap();
+    assert_eq!(engine.client.post(commit, &json!({})).status, 201);
     assert_eq!(
         engine
             .client

@@ -11,11 +11,19 @@
 #[allow(dead_code, reason = "the client is shared with the tests of the API")]
 mod client;
 mod configuration;
+#[path = "../../../tests/src/contained.rs"]
+#[allow(
+    unreachable_pub,
+    reason = "it is public in the crate of the tests from outside"
+)]
+mod contained;
 mod engine_process;
 mod faults;
 mod health;
 mod logs;
 mod memory;
+mod orphans;
+mod processes;
 mod races;
 mod restart;
 mod secure;
@@ -35,6 +43,7 @@ const CASES: &[&[Case]] = &[
     logs::CASES,
     secure::CASES,
     configuration::CASES,
+    orphans::CASES,
     races::CASES,
     faults::CASES,
 ];
@@ -54,6 +63,9 @@ fn main() -> ExitCode {
         } else {
             ExitCode::SUCCESS
         };
+    }
+    if let Some(code) = contained::enter() {
+        return code;
     }
     // Bridges and rules are made here, not in the host's network.
     use kernel::namespace::Namespaces;

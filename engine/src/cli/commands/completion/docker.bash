@@ -1,4 +1,4 @@
-# Completion of docker for bash:  source <(docker completion bash)
+# Completion of docker and quai for bash:  source <(docker completion bash)
 _docker_completion() {
     local line=${COMP_LINE:0:COMP_POINT} files= candidate
     local -a words
@@ -32,4 +32,4 @@ _docker_completion() {
         fi
     done
 }
-complete -F _docker_completion docker
+complete -F _docker_completion docker quai

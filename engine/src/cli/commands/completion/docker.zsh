@@ -1,5 +1,5 @@
-#compdef docker
-# Completion of docker for zsh:  source <(docker completion zsh)
+#compdef docker quai
+# Completion of docker and quai for zsh:  source <(docker completion zsh)
 _docker() {
     local -a described
     local line word about files=
@@ -24,5 +24,5 @@ _docker() {
 if [[ $funcstack[1] == _docker ]]; then
     _docker "$@"
 else
-    compdef _docker docker
+    compdef _docker docker quai
 fi
