@@ -128,7 +128,6 @@ pub(crate) fn take_away(parent: &str) -> bool {
     let roots = hierarchies
         .map(|root| root.path())
         .chain(["/sys/fs/cgroup".into()]);
-    roots.fold(false, |found, root| {
-        std::fs::remove_dir(root.join(parent)).is_ok() || found
-    })
+    let removed = roots.filter(|root| std::fs::remove_dir(root.join(parent)).is_ok());
+    removed.count() > 0
 }
