@@ -4,7 +4,9 @@
 # The registry that comes along, in the network of the engine that is measured.
 start_registry() {
   local engine=$1 data=$2
-  nsenter -t "$engine" -n "$executable" registry --listen 127.0.0.1:5000 --data "$data" >"$dir/registry.log" 2>&1 &
+  # The line that is waited for must not be the one of the registry before.
+  : >"$dir/registry.log"
+  nsenter -t "$engine" -n "$executable" registry --listen 127.0.0.1:5000 --data "$data" >>"$dir/registry.log" 2>&1 &
   registry_pid=$!
   wait_for 20 grep -q 'listens on' "$dir/registry.log"
 }
@@ -22,14 +24,14 @@ quai_pull() { quai pull -q "$image"; }
 peer_push() { peer push -q "$image"; }
 peer_pull() { peer pull -q "$image"; }
 
-# pushed NAME ENGINE: each time to an empty registry.
+# pushed NAME ENGINE: each time to an empty registry; the last one goes on, for the pulls.
 pushed() {
-  local name=$1 pid=$2
+  local name=$1 pid=$2 round
   : >"$dir/$name.times"
-  for _ in 1 2 3; do
+  for round in 1 2 3; do
+    [ "$round" = 1 ] || stop_registry
     start_registry "$pid" "$dir/registry"
     once "$name" && echo "$taken" >>"$dir/$name.times"
-    [ "$_" = 3 ] || stop_registry
   done
   times[$name]=$(median <"$dir/$name.times")
 }

@@ -17,6 +17,7 @@ pub mod error;
 pub mod file;
 pub mod fs;
 pub mod inherited;
+pub mod inode_flags;
 pub mod lock;
 pub mod loop_device;
 pub mod memory;

@@ -71,6 +71,15 @@ impl Tree {
         self.resolve(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)
     }
 
+    /// Opens the directory `path` only if no part of it is a link.
+    pub fn dir_without_links(&self, path: &Path) -> Result<OwnedFd, SysError> {
+        self.resolve_by(
+            path,
+            OFlag::O_RDONLY | OFlag::O_DIRECTORY,
+            ResolveFlag::RESOLVE_NO_SYMLINKS,
+        )
+    }
+
     /// Opens the regular file that `path` names for reading; a pipe with no writer does not block.
     pub fn file(&self, path: &Path) -> Result<File, SysError> {
         self.resolve(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)
@@ -88,9 +97,18 @@ impl Tree {
     }
 
     fn resolve(&self, path: &Path, flags: OFlag) -> Result<OwnedFd, SysError> {
+        self.resolve_by(path, flags, ResolveFlag::RESOLVE_NO_MAGICLINKS)
+    }
+
+    fn resolve_by(
+        &self,
+        path: &Path,
+        flags: OFlag,
+        links: ResolveFlag,
+    ) -> Result<OwnedFd, SysError> {
         let how = OpenHow::new()
             .flags(flags | OFlag::O_CLOEXEC)
-            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT | links);
         let path = if path.as_os_str().is_empty() {
             Path::new(".")
         } else {

@@ -12,11 +12,12 @@ use crate::oci::{Digest, Hasher};
 use crate::store::{Budget, UnpackError, Whiteouts, unpack_into};
 
 use super::BuildError;
-use super::copy::{Attributes, Selection, make_dirs};
+use super::copy::Selection;
 use super::execute::Build;
 use super::sources::Origin;
 use super::stage::random_id;
 use super::tree::{MountedTree, SourceTree};
+use super::writer::{Attributes, make_dirs};
 
 /// `http://` and `https://`.
 pub(super) fn is_address(text: &str) -> bool {

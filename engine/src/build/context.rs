@@ -3,7 +3,7 @@
 //! It is never unpacked. Contents lie one after the other in a nameless file and are hashed while they arrive; links
 //! are resolved in the index, so that nothing in the archive can name a file outside of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -33,6 +33,8 @@ pub struct Context {
     content: File,
     /// By path: compared as bytes, which is many times faster than component by component.
     entries: BTreeMap<OsString, Entry>,
+    /// Paths of its links: most names lead through none, and need not be walked. Too many do no harm.
+    links: BTreeSet<OsString>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +58,7 @@ impl Context {
         let mut context = Self {
             content,
             entries: BTreeMap::new(),
+            links: BTreeSet::new(),
         };
         context.fill(archive).map_err(BuildError::Context)?;
         Ok(context)
@@ -163,9 +166,16 @@ impl Context {
             parent = dir.parent();
         }
         if !path.as_os_str().is_empty() {
-            self.entries.insert(path.into_os_string(), entry);
+            self.put(path.into_os_string(), entry);
         }
         Ok(())
+    }
+
+    fn put(&mut self, path: OsString, entry: Entry) {
+        if matches!(entry.meta.kind, Kind::Link(_)) {
+            self.links.insert(path.clone());
+        }
+        self.entries.insert(path, entry);
     }
 
     /// The content of a small file; links are followed inside the context.
@@ -254,13 +264,14 @@ impl Context {
         let mut taken = Self {
             content: self.content.try_clone().map_err(BuildError::Context)?,
             entries: BTreeMap::new(),
+            links: BTreeSet::new(),
         };
         let entries = std::mem::take(&mut self.entries);
         for (path, entry) in entries {
             match Path::new(&path).strip_prefix(&dir) {
                 Ok(rest) if rest.as_os_str().is_empty() => {}
-                Ok(rest) => drop(taken.entries.insert(rest.as_os_str().to_owned(), entry)),
-                Err(_) => drop(self.entries.insert(path, entry)),
+                Ok(rest) => taken.put(rest.as_os_str().to_owned(), entry),
+                Err(_) => self.put(path, entry),
             }
         }
         Ok(taken)
@@ -268,6 +279,9 @@ impl Context {
 
     /// Follows links in all components (and the last, if asked); `None` when something is missing.
     fn resolve(&self, path: &Path, last: Last) -> Option<PathBuf> {
+        if self.direct(path, last).is_some() {
+            return Some(path.to_owned());
+        }
         let mut todo: Vec<OsString> = components(path);
         todo.reverse();
         let (mut done, mut hops) = (PathBuf::new(), 0);
@@ -304,8 +318,18 @@ impl Context {
     }
 
     fn entry(&self, path: &Path) -> Option<&Entry> {
-        self.entries
-            .get(self.resolve(path, Last::Itself)?.as_os_str())
+        self.direct(path, Last::Itself).or_else(|| {
+            self.entries
+                .get(self.resolve(path, Last::Itself)?.as_os_str())
+        })
+    }
+
+    /// What has this very name, if the name leads through no link.
+    fn direct(&self, path: &Path, last: Last) -> Option<&Entry> {
+        let entry = self.entries.get(path.as_os_str())?;
+        let mut parts = path.ancestors().skip(usize::from(last == Last::Itself));
+        (self.links.is_empty() || !parts.any(|part| self.links.contains(part.as_os_str())))
+            .then_some(entry)
     }
 }
 

@@ -1,29 +1,16 @@
 //! COPY and ADD: which files go where is decided first, then they are written.
 
-use std::ffi::{OsStr, OsString};
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use kernel::tree::{self, Mtime, Node, Tree};
+use kernel::tree;
 
 use crate::dockerfile::{Ignore, PathPattern};
 use crate::oci::{Digest, Hasher};
 
 use super::BuildError;
 use super::tree::{Kind, Meta, SourceTree};
-
-/// Who owns what is copied, and how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Attributes {
-    /// `--chown`, else root.
-    pub(super) owner: (u32, u32),
-    /// `--chmod`.
-    pub(super) mode: Option<u32>,
-    /// Times after this are set to it (`SOURCE_DATE_EPOCH`).
-    pub(super) epoch: Option<i64>,
-}
+use super::writer::{Attributes, Item, Place, Rest, Writer};
 
 /// What is copied, resolved.
 #[derive(Clone, Debug)]
@@ -38,15 +25,6 @@ struct Source {
     path: PathBuf,
     /// As the destination names it: the last component as written, or with `--parents` the whole path.
     name: PathBuf,
-    meta: Meta,
-}
-
-/// One file to write.
-#[derive(Clone, Debug)]
-struct Item {
-    from: PathBuf,
-    /// Relative to the source's place; empty for the source itself.
-    below: PathBuf,
     meta: Meta,
 }
 
@@ -243,30 +221,31 @@ impl Picker<'_> {
         Ok(all.finish())
     }
 
-    /// Writes what is selected below `root`, at `dest` (absolute, maybe with a slash at its end).
+    /// Writes what is selected at `dest` (absolute, maybe with a slash at its end); gives what is left for later.
     pub(super) fn write(
         &self,
         selection: &Selection,
-        root: &Tree,
+        into: Place<'_>,
         dest: &str,
         attributes: Attributes,
-    ) -> Result<(), BuildError> {
+    ) -> Result<Rest, BuildError> {
         let sources = &selection.sources;
         if sources.len() > 1 && !dest.ends_with('/') && !self.parents {
             return Err(BuildError::NotADirectory(self.instruction));
         }
         let place = tree::clean(Path::new(dest));
-        let into =
-            dest.ends_with('/') || dest.ends_with("/.") || self.parents || root.dir(&place).is_ok();
-        let mut writer = Writer {
-            root,
-            attributes,
-            parent: None,
-            times: Vec::new(),
-            instruction: self.instruction,
+        let below = dest.ends_with('/')
+            || dest.ends_with("/.")
+            || self.parents
+            || into.root.dir(&place).is_ok();
+        // What two sources write may meet.
+        let into = Place {
+            layer: into.layer.filter(|_| sources.len() == 1),
+            ..into
         };
+        let mut writer = Writer::new(into, attributes, self.instruction);
         for source in sources {
-            let target = match (&source.meta.kind, into) {
+            let target = match (&source.meta.kind, below) {
                 (Kind::Dir, _) if !self.parents => place.clone(),
                 (_, true) => place.join(&source.name),
                 (_, false) => place.clone(),
@@ -277,7 +256,7 @@ impl Picker<'_> {
                 } else {
                     target.join(&item.below)
                 };
-                writer.add(self.tree, &item, &to)?;
+                writer.add(self.tree, item, to)?;
             }
         }
         writer.finish()
@@ -323,172 +302,5 @@ impl Selection {
     /// Nothing is selected.
     pub(super) fn is_empty(&self) -> bool {
         self.sources.is_empty()
-    }
-}
-
-/// Makes directories down to `path`; new ones get the owner.
-pub(super) fn make_dirs(
-    root: &Tree,
-    path: &Path,
-    owner: (u32, u32),
-) -> Result<OwnedFd, BuildError> {
-    if let Ok(dir) = root.dir(path) {
-        return Ok(dir);
-    }
-    let mut prefix = PathBuf::new();
-    for part in path.components() {
-        let parent = root.dir(&prefix)?;
-        prefix.push(part);
-        let name = part.as_os_str();
-        match tree::make_dir(parent.as_fd(), name) {
-            Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error.into()),
-            Ok(()) => {
-                tree::chmod(parent.as_fd(), name, 0o755)?;
-                if owner != (0, 0) {
-                    tree::chown(parent.as_fd(), name, owner.0, owner.1)?;
-                }
-            }
-        }
-    }
-    Ok(root.dir(path)?)
-}
-
-struct Writer<'a> {
-    root: &'a Tree,
-    attributes: Attributes,
-    /// The folder of the last file: files of one folder follow each other.
-    parent: Option<(PathBuf, OwnedFd)>,
-    times: Vec<(PathBuf, i64)>,
-    instruction: &'static str,
-}
-
-impl Writer<'_> {
-    fn add(&mut self, tree: &dyn SourceTree, item: &Item, to: &Path) -> Result<(), BuildError> {
-        let Some(name) = to.file_name() else {
-            return Ok(());
-        };
-        let folder = to.parent().unwrap_or(Path::new(""));
-        if self.parent.as_ref().is_none_or(|(path, _)| path != folder) {
-            let dir =
-                make_dirs(self.root, folder, self.attributes.owner).map_err(
-                    |error| match error {
-                        BuildError::Sys(error)
-                            if error.source.kind() == io::ErrorKind::NotADirectory =>
-                        {
-                            BuildError::InTheWay {
-                                instruction: self.instruction,
-                                path: format!("/{}", folder.display()),
-                            }
-                        }
-                        other => other,
-                    },
-                )?;
-            self.parent = Some((folder.to_owned(), dir));
-        }
-        let parent = self.parent.as_ref().expect("just set").1.as_fd();
-        let (uid, gid) = self.attributes.owner;
-        let mtime = self
-            .attributes
-            .epoch
-            .map_or(item.meta.mtime, |epoch| item.meta.mtime.min(epoch));
-        let mode = self.attributes.mode.unwrap_or(item.meta.mode);
-        match &item.meta.kind {
-            Kind::Dir => {
-                let existed = match tree::make_dir(parent, name) {
-                    Ok(()) => false,
-                    Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => {
-                        if self.root.dir(to).is_err() {
-                            return Err(BuildError::InTheWay {
-                                instruction: self.instruction,
-                                path: format!("/{}", to.display()),
-                            });
-                        }
-                        true
-                    }
-                    Err(error) => return Err(error.into()),
-                };
-                // A destination that was there before keeps its attributes, unless it comes from the source too.
-                if existed && item.below.as_os_str().is_empty() {
-                    return Ok(());
-                }
-                let dir = self.root.dir(to)?;
-                tree::chown(dir.as_fd(), OsStr::new(""), uid, gid)?;
-                tree::chmod(dir.as_fd(), OsStr::new(""), mode)?;
-                self.times.push((to.to_owned(), mtime));
-                return Ok(());
-            }
-            Kind::File => {
-                let mut file = fresh(parent, name, || tree::create_file(parent, name))?;
-                let mut content = tree.open(&item.from)?;
-                io::copy(&mut content, &mut file).map_err(BuildError::io("write", to))?;
-                if (uid, gid) != (0, 0) {
-                    tree::chown(parent, name, uid, gid)?;
-                }
-                tree::chmod_open(file.as_fd(), mode)?;
-                for (name, value) in &item.meta.xattrs {
-                    tree::set_xattr(file.as_fd(), name, value)?;
-                }
-            }
-            Kind::Link(target) => {
-                fresh(parent, name, || tree::make_symlink(parent, name, target))?;
-                tree::chown(parent, name, uid, gid)?;
-            }
-            Kind::Fifo => {
-                fresh(parent, name, || tree::make_node(parent, name, Node::Fifo))?;
-                tree::chown(parent, name, uid, gid)?;
-                tree::chmod(parent, name, mode)?;
-            }
-            Kind::Special => return Ok(()),
-        }
-        tree::set_mtime(
-            parent,
-            name,
-            Mtime {
-                seconds: mtime,
-                nanoseconds: 0,
-            },
-        )?;
-        Ok(())
-    }
-
-    fn finish(self) -> Result<(), BuildError> {
-        for (path, mtime) in self.times.iter().rev() {
-            if let Ok(dir) = self.root.dir(path) {
-                tree::set_mtime(
-                    dir.as_fd(),
-                    OsStr::new(""),
-                    Mtime {
-                        seconds: *mtime,
-                        nanoseconds: 0,
-                    },
-                )?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Makes something under a name; what has the name already gives way, unless it is a directory.
-fn fresh<T>(
-    parent: std::os::fd::BorrowedFd<'_>,
-    name: &OsStr,
-    make: impl Fn() -> Result<T, kernel::error::SysError>,
-) -> Result<T, BuildError> {
-    match make() {
-        Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => {
-            let is_dir =
-                tree::stat(parent, name).is_ok_and(|stat| stat.st_mode & 0o170_000 == 0o040_000);
-            if is_dir {
-                let name: OsString = name.to_owned();
-                return Err(BuildError::Value(format!(
-                    "cannot overwrite directory {} with a file",
-                    name.display()
-                )));
-            }
-            tree::remove_all(parent, name)?;
-            Ok(make()?)
-        }
-        done => Ok(done?),
     }
 }

@@ -10,12 +10,13 @@ use crate::image::AddedLayer;
 use crate::oci::Digest;
 
 use super::add::{is_address, is_git};
-use super::copy::{Attributes, Picker, Selection, make_dirs};
+use super::copy::{Picker, Selection};
 use super::execute::Build;
 use super::sources::Origin;
 use super::stage::Prepared;
 use super::state::State;
 use super::variables::{expand, expand_text};
+use super::writer::{Attributes, Place, make_dirs};
 use super::{BuildError, Context, layer};
 
 /// Sources that come from one place.
@@ -177,6 +178,8 @@ impl Build<'_> {
 
     fn write(&self, state: &State, work: &Work<'_>) -> Result<Option<AddedLayer>, BuildError> {
         let new = layer::begin(&self.batch, state)?;
+        let alone = tree::Tree::open(&new.tree())?;
+        let mut rests = Vec::new();
         {
             let root = layer::open(state, &new)?;
             let owner = match &work.chown {
@@ -188,16 +191,25 @@ impl Build<'_> {
                 mode: work.mode,
                 epoch: self.epoch,
             };
+            // What several parts write may meet, and archives hold links.
+            let is_simple = matches!(work.parts.as_slice(), [part] if part.archives.is_empty());
+            let into = Place {
+                root: &root,
+                layer: is_simple.then_some(&alone),
+            };
             for part in &work.parts {
-                let rest = part.selection.without(&part.archives);
-                if !rest.is_empty() {
-                    work.picker(part)
-                        .write(&rest, &root, &work.dest, attributes)?;
+                let plain = part.selection.without(&part.archives);
+                if !plain.is_empty() {
+                    let picker = work.picker(part);
+                    rests.push((part, picker.write(&plain, into, &work.dest, attributes)?));
                 }
                 for archive in &part.archives {
                     super::add::unpack(part.origin.tree(), archive, &root, &work.dest, attributes)?;
                 }
             }
+        }
+        for (part, rest) in rests {
+            rest.write(part.origin.tree(), &alone)?;
         }
         layer::finish(&self.batch, new, state.chains().last(), self.epoch)
     }

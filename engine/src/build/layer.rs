@@ -11,7 +11,7 @@ use crate::image::AddedLayer;
 use crate::oci::{Digest, LayerFormat};
 use crate::runtime::mounts::mount_root;
 use crate::runtime::request::{Access, Keeping, Root, Writable};
-use crate::store::{Batch, LayerRecord, NewLayer, Packed, pack};
+use crate::store::{Batch, LayerRecord, NewBlob, NewLayer, Packed, pack};
 
 use super::BuildError;
 use super::state::State;
@@ -79,13 +79,18 @@ pub(super) fn finish(
         clamp(&tree, epoch)?;
     }
     let dir = std::fs::File::open(&tree).map_err(BuildError::io("open", &tree))?;
-    let mut blob = BufWriter::with_capacity(1 << 20, batch.blob()?);
+    let blob = Ahead {
+        blob: batch.blob()?,
+        batch,
+        left: Some(AHEAD),
+    };
+    let mut blob = BufWriter::with_capacity(1 << 20, blob);
     let size = pack(dir.as_fd(), Packed::Layer, &mut blob)?;
     blob.flush().map_err(BuildError::io("write", &tree))?;
     let blob = blob
         .into_inner()
         .map_err(|error| BuildError::io("write", &tree)(error.into_error()))?;
-    let (digest, blob_size) = batch.finish_blob(blob)?;
+    let (digest, blob_size) = batch.finish_blob(blob.blob)?;
     let record = LayerRecord {
         // The archive is not compressed, so both digests are one.
         diff_id: digest.clone(),
@@ -100,6 +105,34 @@ pub(super) fn finish(
         blob_size,
         layer,
     }))
+}
+
+/// Bytes of an archive after which the disk may begin: small layers are written all together at the end.
+const AHEAD: usize = 4 << 20;
+
+/// An archive that is so long that the disk begins with the layer's files before its end.
+struct Ahead<'a, 's> {
+    blob: NewBlob,
+    batch: &'a Batch<'s>,
+    /// Bytes to go until then.
+    left: Option<usize>,
+}
+
+impl Write for Ahead<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let count = self.blob.write(bytes)?;
+        if let Some(left) = self.left {
+            self.left = left.checked_sub(count);
+            if self.left.is_none() {
+                self.batch.sync_ahead().map_err(std::io::Error::other)?;
+            }
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.blob.flush()
+    }
 }
 
 /// No file is younger than `SOURCE_DATE_EPOCH`.

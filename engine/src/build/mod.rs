@@ -30,6 +30,7 @@ mod files;
 mod layer;
 mod mounts;
 mod sources;
+mod writer;
 
 mod cache;
 mod context;

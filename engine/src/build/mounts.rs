@@ -13,13 +13,14 @@ use crate::oci::Digest;
 use crate::runtime::request::{Access, Manner, MountSource, MountSpec};
 
 use super::BuildError;
-use super::copy::{Attributes, Picker};
+use super::copy::Picker;
 use super::execute::Build;
 use super::files::{absolute, nothing_excluded};
 use super::stage::random_id;
 use super::state::State;
 use super::tree::SourceTree;
 use super::variables::expand;
+use super::writer::{Attributes, Place};
 
 /// The mounts of one RUN, understood.
 #[derive(Debug, Default)]
@@ -216,15 +217,18 @@ fn fill(
     } else {
         ("/", dir.to_owned())
     };
-    picker.write(
-        &selection,
-        &Tree::open(dir)?,
-        dest,
-        Attributes {
-            epoch: build.epoch,
-            ..Attributes::default()
-        },
-    )?;
+    // Nothing stands on this folder: it is its own layer.
+    let root = Tree::open(dir)?;
+    let into = Place {
+        root: &root,
+        layer: Some(&root),
+    };
+    let attributes = Attributes {
+        epoch: build.epoch,
+        ..Attributes::default()
+    };
+    let rest = picker.write(&selection, into, dest, attributes)?;
+    rest.write(origin.tree(), &root)?;
     Ok(path)
 }
 

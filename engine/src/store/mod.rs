@@ -67,6 +67,7 @@ impl Store {
         }
         let store = Self::open_existing(dir)?;
         store.clear_unfinished()?;
+        store.layers.spread();
         Ok(store)
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -105,14 +105,23 @@ impl<W: Write> Packer<W> {
             source,
         };
         let entries = fs::read_dir(tree::listing_path(dir)).map_err(read)?;
+        // Many file systems tell the type with the name; a file is then opened without looking at it first.
         let mut names: Vec<_> = entries
             .filter_map(Result::ok)
-            .map(|entry| entry.file_name())
+            .map(|entry| {
+                let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+                (entry.file_name(), is_file)
+            })
             .collect();
         names.sort();
-        names
-            .iter()
-            .try_for_each(|name| self.entry(dir, name, &shown.join(name)))
+        names.iter().try_for_each(|(name, is_file)| {
+            let path = shown.join(name);
+            if *is_file && let Ok(file) = tree::open_child(dir, name, Child::File) {
+                return self.file(file, &path);
+            }
+            // Or it is no file any more.
+            self.entry(dir, name, &path)
+        })
     }
 
     fn entry(&mut self, dir: BorrowedFd<'_>, name: &OsStr, shown: &Path) -> Result<(), PackError> {
@@ -120,7 +129,7 @@ impl<W: Write> Packer<W> {
             path: shown.to_owned(),
             source: source.source,
         };
-        let mut stat = match tree::stat(dir, name) {
+        let stat = match tree::stat(dir, name) {
             // It has just been removed.
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other.map_err(read)?,
@@ -154,25 +163,29 @@ impl<W: Write> Packer<W> {
             }
             S_IFREG => {
                 let file = tree::open_child(dir, name, Child::File).map_err(read)?;
-                // It may have been replaced since we looked.
-                stat = tree::stat_open(file.as_fd())?;
-                if stat.st_mode & S_IFMT != S_IFREG {
-                    return Ok(());
-                }
-                let xattrs = tree::xattrs_of(file.as_fd()).unwrap_or_default();
-                self.attributes(&xattrs, &stat)?;
-                let mut header = header(&stat);
-                if self.is_link(&mut header, shown, &stat)? {
-                    return Ok(());
-                }
-                let size = stat.st_size.cast_unsigned();
-                self.bytes += size;
-                header.set_size(size);
-                let content = File::from(file).take(size).chain(io::repeat(0)).take(size);
-                self.append(&mut header, EntryType::Regular, shown, content)
+                self.file(file, shown)
             }
             _ => self.other(dir, name, shown, &stat),
         }
+    }
+
+    /// What was a regular file when somebody looked; it may have been replaced since.
+    fn file(&mut self, file: OwnedFd, shown: &Path) -> Result<(), PackError> {
+        let stat = tree::stat_open(file.as_fd())?;
+        if stat.st_mode & S_IFMT != S_IFREG {
+            return Ok(());
+        }
+        let xattrs = tree::xattrs_of(file.as_fd()).unwrap_or_default();
+        self.attributes(&xattrs, &stat)?;
+        let mut header = header(&stat);
+        if self.is_link(&mut header, shown, &stat)? {
+            return Ok(());
+        }
+        let size = stat.st_size.cast_unsigned();
+        self.bytes += size;
+        header.set_size(size);
+        let content = File::from(file).take(size).chain(io::repeat(0)).take(size);
+        self.append(&mut header, EntryType::Regular, shown, content)
     }
 
     /// Links, pipes and devices.
