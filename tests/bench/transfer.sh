@@ -1,6 +1,10 @@
 # Push to and pull from a registry on the same machine, against what the disk and the digest alone cost.
 # shellcheck shell=bash
 
+# The layer of 500 MB, and how something is measured three times.
+# shellcheck source=unpack.sh
+. "$here/unpack.sh"
+
 # The registry that comes along, in the network of the engine that is measured.
 start_registry() {
   local engine=$1 data=$2
