@@ -70,8 +70,8 @@ pub(crate) fn update(wanted: &mut HostConfig, version: ApiVersion) {
     }
 }
 
-/// Tells images as older versions did: what has no name is called `<none>`, and the size is told twice.
-pub(crate) fn images(images: Vec<ImageSummary>, version: ApiVersion) -> Value {
+/// Tells images as versions before 1.44 did: what has no name is called `<none>`, and the size is told twice.
+pub(crate) fn images(images: &[ImageSummary], version: ApiVersion) -> Value {
     let mut told = serde_json::to_value(images).expect("answers are plain data");
     for image in told.as_array_mut().into_iter().flatten() {
         if version < ApiVersion::new(1, 44) {

@@ -16,7 +16,7 @@ use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, UPGRADE};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -86,11 +86,10 @@ impl Client {
         self.json(Method::GET, query, Payload::Empty).await
     }
 
-    /// Asks for a JSON document of a known form; what it does not name is passed over unread.
-    pub(crate) async fn get_as<T: DeserializeOwned>(&self, query: &Query) -> Result<T, CliError> {
+    /// Asks for a JSON document that is read by [`parse_as`], from the bytes it came in.
+    pub(crate) async fn get_bytes(&self, query: &Query) -> Result<Bytes, CliError> {
         let response = self.send(Method::GET, query, Payload::Empty).await?;
-        let body = collect(query, response).await?;
-        parse_as(query, &body)
+        collect(query, response).await
     }
 
     /// Posts a document and reads the answer's; an empty answer is `null`.
@@ -366,7 +365,11 @@ fn parse(query: &Query, body: &[u8]) -> Result<Value, CliError> {
     parse_as(query, body)
 }
 
-fn parse_as<T: DeserializeOwned>(query: &Query, body: &[u8]) -> Result<T, CliError> {
+/// A document of a known form; what that does not name is passed over unread.
+pub(crate) fn parse_as<'a, T: Deserialize<'a>>(
+    query: &Query,
+    body: &'a [u8],
+) -> Result<T, CliError> {
     serde_json::from_slice(body).map_err(|error| CliError::Nonsense {
         doing: query.as_str().to_owned(),
         why: error.to_string(),

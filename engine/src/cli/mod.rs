@@ -21,6 +21,7 @@ mod context;
 mod credentials;
 mod download;
 mod messages;
+mod text;
 mod upload;
 mod wire;
 

@@ -1,6 +1,7 @@
 //! Which image was built on which: what the steps of builds tell.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::image::{Image, Reference};
 use crate::oci::Digest;
@@ -79,16 +80,16 @@ impl Daemon {
     /// Images that only builds know, beside those that have names.
     pub(super) fn intermediate_images(
         &self,
-        named: &[(Image, Vec<Reference>)],
+        named: &[(Arc<Image>, Vec<Reference>)],
         family: &Family,
-    ) -> Vec<(Image, Vec<Reference>)> {
+    ) -> Vec<(Arc<Image>, Vec<Reference>)> {
         let known: BTreeSet<&Digest> = named.iter().map(|(image, _)| &image.id).collect();
         family
             .manifests
             .iter()
             .filter(|(image, _)| !known.contains(image))
             // What was removed since is no image any more.
-            .filter_map(|(_, manifest)| Image::load(&self.store, manifest).ok())
+            .filter_map(|(_, manifest)| Image::shared(&self.store, manifest).ok())
             .map(|image| (image, Vec::new()))
             .collect()
     }

@@ -113,7 +113,7 @@ impl Daemon {
         let images = images_of(&self.store).unwrap_or_default();
         images
             .into_iter()
-            .map(|(image, names)| (image.id, names))
+            .map(|(image, names)| (image.id.clone(), names))
             .collect()
     }
 
@@ -336,7 +336,7 @@ impl Daemon {
         for (image, names) in images_of(&self.store)? {
             let names = names.into_iter().filter(|name| name.tag().is_some());
             let names = names.filter(|name| name.familiar_name() == wanted.familiar_name());
-            found.extend(names.map(|name| (image.clone(), name)));
+            found.extend(names.map(|name| (Image::clone(&image), name)));
         }
         Ok(found)
     }

@@ -1,11 +1,14 @@
 //! `docker ps`: containers, filtered and described in one line each.
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::api::types::{ContainerSummary, Port, SummaryHostConfig, SummaryNetworks};
-use crate::image::Reference;
+use crate::image::{Image, Reference};
+use crate::oci::Digest;
 use crate::store::tree_size;
 
 use super::container::{ContainerRecord, State};
@@ -46,15 +49,14 @@ pub const LIST_FILTERS: [&str; 16] = [
 ];
 
 impl Daemon {
-    /// Lists containers, the newest first.
-    pub async fn list(
-        self: &Arc<Self>,
-        options: ListOptions,
-    ) -> Result<Vec<ContainerSummary>, DaemonError> {
+    /// Lists containers, the newest first: a JSON array of [`ContainerSummary`].
+    pub async fn list(self: &Arc<Self>, options: ListOptions) -> Result<Vec<u8>, DaemonError> {
         self.block(move |daemon| daemon.list_now(&options)).await
     }
 
-    fn list_now(&self, options: &ListOptions) -> Result<Vec<ContainerSummary>, DaemonError> {
+    /// Each container is described and written before the next: a thousand descriptions at once would cost more memory
+    /// and time than the list.
+    fn list_now(&self, options: &ListOptions) -> Result<Vec<u8>, DaemonError> {
         let filters = &options.filters;
         check(filters)?;
         let time_of = |key: &str| match filters.get(key).first() {
@@ -74,7 +76,7 @@ impl Daemon {
             })
             .collect();
         containers.sort_by_key(|(created, _)| std::cmp::Reverse(*created));
-        let images = self.image_names();
+        let images = self.names_of_images();
         let (ids, names) = (filters.patterns("id"), filters.patterns("name"));
         let wanted = |record: &ContainerRecord| {
             (every
@@ -96,7 +98,15 @@ impl Daemon {
             let record = &container.lock().record;
             wanted(record).then(|| self.summary(record, options.sizes, &images))
         });
-        Ok(chosen.take(options.limit.unwrap_or(usize::MAX)).collect())
+        let mut json = vec![b'['];
+        for summary in chosen.take(options.limit.unwrap_or(usize::MAX)) {
+            if json.len() > 1 {
+                json.push(b',');
+            }
+            serde_json::to_writer(&mut json, &summary).expect("answers are plain data");
+        }
+        json.push(b']');
+        Ok(json)
     }
 
     /// Whether every filter has an alternative that the container satisfies.
@@ -150,7 +160,7 @@ impl Daemon {
         &self,
         record: &ContainerRecord,
         sizes: Sizes,
-        images: &[(crate::oci::Digest, Vec<Reference>)],
+        images: &NamesOfImages<'_>,
     ) -> ContainerSummary {
         let size = (sizes == Sizes::Computed)
             .then(|| tree_size(&self.container_dir(&record.id).join("upper")));
@@ -168,7 +178,7 @@ impl Daemon {
         ContainerSummary {
             id: record.id.clone(),
             names: vec![format!("/{}", record.name)],
-            image: shown_image(record, images),
+            image: images.shown(record),
             image_id: record.image_id.to_string(),
             command: words.map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
             created: record.created.as_second(),
@@ -186,6 +196,49 @@ impl Daemon {
             },
             mounts: record.mounts.clone(),
         }
+    }
+}
+
+/// What the names mean by which containers were made, looked up once for each.
+pub(crate) struct NamesOfImages<'a> {
+    daemon: &'a Daemon,
+    tags: BTreeMap<String, Digest>,
+    known: RefCell<HashMap<String, Option<Digest>>>,
+}
+
+impl Daemon {
+    /// What the names of images mean now.
+    pub(crate) fn names_of_images(&self) -> NamesOfImages<'_> {
+        NamesOfImages {
+            daemon: self,
+            tags: self.store.tags().all().unwrap_or_default(),
+            known: RefCell::default(),
+        }
+    }
+}
+
+impl NamesOfImages<'_> {
+    /// The name that was asked for, as long as it still means that image; then the id.
+    fn shown(&self, record: &ContainerRecord) -> String {
+        let asked = &record.config.image;
+        let mut known = self.known.borrow_mut();
+        if !known.contains_key(asked) {
+            known.insert(asked.clone(), self.meaning(asked));
+        }
+        match &known[asked] {
+            Some(id) if *id != record.image_id => record.image_id.to_string(),
+            Some(_) => asked.clone(),
+            // What is no name at all stays what it is.
+            None if Reference::parse(asked).is_err() => asked.clone(),
+            None => record.image_id.to_string(),
+        }
+    }
+
+    fn meaning(&self, name: &str) -> Option<Digest> {
+        let reference = Reference::parse(name).ok()?;
+        let manifest = self.tags.get(&reference.to_string())?;
+        let image = Image::shared(&self.daemon.store, manifest).ok()?;
+        Some(image.id.clone())
     }
 }
 
@@ -253,25 +306,6 @@ fn is_port(known: &str, wanted: &str) -> bool {
     match (port_range(known), port_range(wanted)) {
         (Ok((known, one)), Ok((wanted, other))) => one == other && wanted.contains(known.start()),
         _ => false,
-    }
-}
-
-/// The name that was asked for, as long as it still means that image; then the id.
-fn shown_image(
-    record: &ContainerRecord,
-    images: &[(crate::oci::Digest, Vec<Reference>)],
-) -> String {
-    let asked = &record.config.image;
-    let still = match Reference::parse(asked) {
-        Ok(reference) => images
-            .iter()
-            .any(|(id, names)| *id == record.image_id && names.contains(&reference)),
-        Err(_) => true,
-    };
-    if still {
-        asked.clone()
-    } else {
-        record.image_id.to_string()
     }
 }
 

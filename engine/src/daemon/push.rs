@@ -95,7 +95,7 @@ impl Daemon {
                     if let Some(known_tag) = known.tag().filter(|_| same)
                         && tag.as_deref().is_none_or(|tag| tag == known_tag)
                     {
-                        found.push((known_tag.to_owned(), image.clone()));
+                        found.push((known_tag.to_owned(), Image::clone(&image)));
                     }
                 }
             }

@@ -182,7 +182,7 @@ impl Daemon {
     /// What takes how much space.
     pub async fn disk_usage(self: &Arc<Self>) -> Result<DiskUsage, DaemonError> {
         self.block(|daemon| {
-            let names = daemon.image_names();
+            let names = daemon.names_of_images();
             let containers = daemon.all_containers();
             let mut images =
                 daemon.list_images_now(&Filters::default(), IntermediateImages::Hidden)?;

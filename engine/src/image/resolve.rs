@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::oci::{BadDigest, Digest, ImageConfig, ImageManifest, chain_ids};
 use crate::store::{Layer, Store, StoreError};
@@ -71,14 +71,14 @@ impl Image {
             let name = Reference::parse(text).map(|reference| reference.familiar())?;
             return Err(ImageError::NotFound(name));
         }
-        let mut found: Option<Self> = None;
+        let mut found: Option<Arc<Self>> = None;
         let steps = store.steps().all()?;
         let built = steps
             .iter()
             .filter(|step| step.image.hex().starts_with(hex))
             .map(|step| &step.manifest);
         for manifest in unique(tags.values().chain(built)) {
-            let image = match Self::load(store, manifest) {
+            let image = match Self::shared(store, manifest) {
                 Err(ImageError::Store(StoreError::NoBlob { .. })) => continue,
                 loaded => loaded?,
             };
@@ -91,7 +91,7 @@ impl Image {
                 }
             }
         }
-        found.ok_or_else(|| {
+        found.map(Arc::unwrap_or_clone).ok_or_else(|| {
             let name = Reference::parse(text)
                 .map_or_else(|_| text.to_owned(), |reference| reference.familiar());
             ImageError::NotFound(name)
@@ -99,22 +99,28 @@ impl Image {
     }
 
     /// Reads and verifies the image with this manifest.
+    pub fn load(store: &Store, manifest_digest: &Digest) -> Result<Self, ImageError> {
+        Self::shared(store, manifest_digest).map(Arc::unwrap_or_clone)
+    }
+
+    /// The same, shared with everybody who asks for it.
     ///
     /// What was verified once in this process is not read again: its documents are named by their content.
-    pub fn load(store: &Store, manifest_digest: &Digest) -> Result<Self, ImageError> {
-        if let Some(known) = known().get(manifest_digest)
-            && [manifest_digest, &known.id]
+    pub fn shared(store: &Store, manifest_digest: &Digest) -> Result<Arc<Self>, ImageError> {
+        let image = known().get(manifest_digest).map(Arc::clone);
+        if let Some(image) = image
+            && [manifest_digest, &image.id]
                 .into_iter()
-                .all(|digest| store.blobs_with(digest).has(digest))
+                .all(|digest| store.has_blob(digest))
         {
-            return Ok(known.clone());
+            return Ok(image);
         }
-        let image = Self::read(store, manifest_digest)?;
+        let image = Arc::new(Self::read(store, manifest_digest)?);
         let mut known = known();
         if known.len() >= KNOWN {
             known.clear();
         }
-        known.insert(manifest_digest.clone(), image.clone());
+        known.insert(manifest_digest.clone(), Arc::clone(&image));
         Ok(image)
     }
 
@@ -171,17 +177,17 @@ impl Image {
 /// Images kept in memory.
 const KNOWN: usize = 4096;
 
-fn known() -> MutexGuard<'static, HashMap<Digest, Image>> {
-    static IMAGES: OnceLock<Mutex<HashMap<Digest, Image>>> = OnceLock::new();
+fn known() -> MutexGuard<'static, HashMap<Digest, Arc<Image>>> {
+    static IMAGES: OnceLock<Mutex<HashMap<Digest, Arc<Image>>>> = OnceLock::new();
     let images = IMAGES.get_or_init(Mutex::default);
     images.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// All images of a store's own names, each with its names (`docker.io/…:tag` and `docker.io/…@sha256:…`).
-pub fn images_of(store: &Store) -> Result<Vec<(Image, Vec<Reference>)>, ImageError> {
-    let mut by_id: BTreeMap<Digest, (Image, Vec<Reference>)> = BTreeMap::new();
+pub fn images_of(store: &Store) -> Result<Vec<(Arc<Image>, Vec<Reference>)>, ImageError> {
+    let mut by_id: BTreeMap<Digest, (Arc<Image>, Vec<Reference>)> = BTreeMap::new();
     for (name, manifest) in store.tags().all()? {
-        let image = match Image::load(store, &manifest) {
+        let image = match Image::shared(store, &manifest) {
             Err(ImageError::Store(StoreError::NoBlob { digest })) => {
                 tracing::debug!(
                     "{name} is left out: its document {digest} is gone from the catalogue"

@@ -139,6 +139,14 @@ impl Store {
         }
     }
 
+    /// Whether a blob is there, here or in the catalogue.
+    pub fn has_blob(&self, digest: &Digest) -> bool {
+        self.blobs.has(digest)
+            || self
+                .catalogue()
+                .is_some_and(|catalogue| catalogue.has_blob(digest))
+    }
+
     /// Reads a whole small document, verified.
     pub fn document(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
         self.blobs_with(digest).document(digest)

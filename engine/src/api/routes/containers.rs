@@ -41,7 +41,8 @@ pub(super) async fn list(State(daemon): Shared, query: Query) -> Result<Response
         sizes: sizes(query.flag("size")),
         filters: Filters::parse(query.get("filters"), &LIST_FILTERS)?,
     };
-    Ok(Json(daemon.list(options).await?).into_response())
+    let list = daemon.list(options).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], list).into_response())
 }
 
 pub(super) async fn create(

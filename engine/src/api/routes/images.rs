@@ -28,7 +28,10 @@ pub(super) async fn list(
         IntermediateImages::Hidden
     };
     let images = daemon.list_images(filters, intermediate).await?;
-    Ok(Json(adapt::images(images, version)).into_response())
+    if version < ApiVersion::new(1, 44) {
+        return Ok(Json(adapt::images(&images, version)).into_response());
+    }
+    Ok(Json(images).into_response())
 }
 
 pub(super) async fn prune(State(daemon): Shared, query: Query) -> Result<Response, ApiError> {

@@ -9,6 +9,8 @@ pub(crate) mod document;
 pub(crate) mod progress;
 pub(crate) mod table;
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::error::CliError;
@@ -66,14 +68,38 @@ impl Row {
     }
 }
 
+/// Something that a listing shows.
+///
+/// Long lists are made of the few fields that their columns name; only a template needs all of them.
+pub(crate) trait Shown {
+    /// One of its fields, where that is a text.
+    fn text(&self, field: &str) -> Option<Cow<'_, str>>;
+    /// All of its fields.
+    fn row(&self) -> Cow<'_, Row>;
+}
+
+impl Shown for Row {
+    fn text(&self, field: &str) -> Option<Cow<'_, str>> {
+        self.fields.get(field)?.as_str().map(Cow::Borrowed)
+    }
+
+    fn row(&self) -> Cow<'_, Row> {
+        Cow::Borrowed(self)
+    }
+}
+
 impl Listing {
     /// Prints rows as `format` says: nothing, `table`, `json`, `table TEMPLATE` or a template.
-    pub(crate) fn print(&self, rows: &[Row], format: Option<&str>) -> Result<(), CliError> {
+    pub(crate) fn print(&self, rows: &[impl Shown], format: Option<&str>) -> Result<(), CliError> {
         output::print(&self.render(rows, format)?)
     }
 
     /// What [`print`](Self::print) prints.
-    pub(crate) fn render(&self, rows: &[Row], format: Option<&str>) -> Result<String, CliError> {
+    pub(crate) fn render(
+        &self,
+        rows: &[impl Shown],
+        format: Option<&str>,
+    ) -> Result<String, CliError> {
         let default = || {
             let fields: Vec<String> = self
                 .columns
@@ -92,7 +118,7 @@ impl Listing {
         match format.strip_prefix("table") {
             None => self.lines(rows, &unescape(format)),
             Some("") => match self.plain(rows) {
-                Some(lines) => Ok(table::align(&lines, table::DEFAULT)),
+                Some(text) => Ok(table::align_text(&text, table::DEFAULT)),
                 None => self.table(rows, parse(&default())?),
             },
             Some(text) => {
@@ -102,34 +128,49 @@ impl Listing {
         }
     }
 
-    /// The lines of the usual table, where all of its cells are texts: what the template would give, for a fraction of
-    /// the time.
-    fn plain(&self, rows: &[Row]) -> Option<Vec<String>> {
+    /// The usual table before it is aligned, where all of its cells are texts: what the template would give, for a
+    /// fraction of the time.
+    fn plain(&self, rows: &[impl Shown]) -> Option<String> {
         let title = |column: &&str| {
             let header = self.headers.iter().find(|(key, _)| key == column)?;
             Some(header.1)
         };
         let titles = self.columns.iter().map(title).collect::<Option<Vec<_>>>()?;
-        let mut lines = vec![titles.join("\t")];
+        let mut text = titles.join("\t");
         for row in rows {
-            let cell = |column: &&str| row.fields.get(*column)?.as_str();
-            let cells = self.columns.iter().map(cell).collect::<Option<Vec<_>>>()?;
-            lines.push(cells.join("\t"));
+            for (at, column) in self.columns.iter().enumerate() {
+                text.push(if at == 0 { '\n' } else { '\t' });
+                text.push_str(&row.text(column)?);
+            }
         }
-        Some(lines)
+        Some(text)
     }
 
-    fn lines(&self, rows: &[Row], text: &str) -> Result<String, CliError> {
+    fn lines(&self, rows: &[impl Shown], text: &str) -> Result<String, CliError> {
+        if let Some(lines) = only_field(text).and_then(|field| self.column(rows, field)) {
+            return Ok(lines);
+        }
         let template = parse(text)?;
         let mut out = String::new();
         for row in rows {
-            out.push_str(&self.apply(&template, row)?);
+            out.push_str(&self.apply(&template, &row.row())?);
             out.push('\n');
         }
         Ok(out)
     }
 
-    fn table(&self, rows: &[Row], template: Template) -> Result<String, CliError> {
+    /// One field of each row, where all of these are texts.
+    fn column(&self, rows: &[impl Shown], field: &str) -> Option<String> {
+        let mut out = String::new();
+        for row in rows {
+            out.push_str(&row.text(field)?);
+            out.push('\n');
+        }
+        Some(out)
+    }
+
+    fn table(&self, rows: &[impl Shown], template: Template) -> Result<String, CliError> {
+        let rows: Vec<Cow<'_, Row>> = rows.iter().map(Shown::row).collect();
         let header = Row {
             fields: self
                 .headers
@@ -160,7 +201,7 @@ impl Listing {
             ..header
         };
         let mut lines = vec![self.apply(&template, &header)?];
-        for row in rows {
+        for row in &rows {
             lines.push(self.apply(&template, row)?);
         }
         Ok(table::align(&lines, table::DEFAULT))
@@ -180,6 +221,14 @@ impl Listing {
             .execute(data)
             .map_err(|error| CliError::Said(format!("failed to execute template: {error}")))
     }
+}
+
+/// The field of a template that is nothing but one, as `{{.ID}}`.
+fn only_field(template: &str) -> Option<&str> {
+    let inside = template.strip_prefix("{{")?.strip_suffix("}}")?;
+    let name = inside.trim_matches(' ').strip_prefix('.')?;
+    let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    plain.then_some(name)
 }
 
 fn parse(text: &str) -> Result<Template, CliError> {
@@ -219,6 +268,7 @@ mod tests {
         check(None, "CONTAINER ID   NAMES\nabc            web\n");
         check(Some("table"), "CONTAINER ID   NAMES\nabc            web\n");
         check(Some("{{.ID}}: {{.Names}}"), "abc: web\n");
+        check(Some("{{ .Names }}"), "web\n");
         check(
             Some(r"table {{.Names}}\t{{.ID}}"),
             "NAMES     CONTAINER ID\nweb       abc\n",
@@ -231,7 +281,25 @@ mod tests {
     }
 
     #[test]
+    fn a_field_alone_is_told_from_other_templates() {
+        for (template, field) in [
+            ("{{.ID}}", Some("ID")),
+            ("{{ .ID }}", Some("ID")),
+            ("{{.ID}} {{.ID}}", None),
+            ("{{.ID.Names}}", None),
+            ("{{.}}", None),
+            ("{{ID}}", None),
+            ("{{- .ID}}", None),
+        ] {
+            assert_eq!(only_field(template), field, "{template}");
+        }
+        let row = Row::new([("ID", "abc".into())]);
+        let error = LISTING.render(&[row], Some("{{.Absent}}"));
+        assert!(error.is_err());
+    }
+
+    #[test]
     fn an_empty_table_has_its_header() {
-        assert_eq!(LISTING.render(&[], None).unwrap(), "CONTAINER ID   NAMES\n");
+        assert_eq!(LISTING.render(&[] as &[Row], None).unwrap(), "CONTAINER ID   NAMES\n");
     }
 }

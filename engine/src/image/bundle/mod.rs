@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::oci::LayerFormat;
 use crate::store::Store;
@@ -102,9 +103,11 @@ pub fn export(
 
 fn chosen(store: &Store, names: &[String]) -> Result<Vec<Loaded>, ArchiveError> {
     if names.is_empty() {
-        let mut all = images_of(store)?;
-        all.retain(|(_, names)| !names.is_empty());
-        return Ok(all);
+        let all = images_of(store)?.into_iter();
+        let named = all.filter(|(_, names)| !names.is_empty());
+        return Ok(named
+            .map(|(image, names)| (Arc::unwrap_or_clone(image), names))
+            .collect());
     }
     let mut images: Vec<Loaded> = Vec::new();
     for text in names {

@@ -6,6 +6,7 @@ mod create_limits;
 mod create_options;
 mod lifecycle;
 mod listed;
+mod listed_ports;
 mod rm;
 mod run;
 mod start;

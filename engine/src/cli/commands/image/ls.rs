@@ -1,14 +1,19 @@
 //! `docker images`.
 
+use std::borrow::Cow;
+
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cli::Session;
+use crate::cli::client;
 use crate::cli::commands::{Command, Operands};
 use crate::cli::error::CliError;
 use crate::cli::flags::{Flag, Matches, Order};
-use crate::cli::format::{Listing, Row, age, amount};
+use crate::cli::format::{Listing, Row, Shown, age, amount};
 use crate::cli::options::{filters, reference};
 use crate::cli::path::Query;
+use crate::cli::text::Text;
 
 /// The command.
 pub(crate) static COMMAND: Command = Command {
@@ -68,10 +73,9 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
         conditions.push(format!("reference={name}"));
     }
     let query = Query::new(&["images", "json"]).with_switch("all", matches.on("all"));
-    let answer = session
-        .client
-        .get(&filters::add(query, &conditions)?)
-        .await?;
+    let query = filters::add(query, &conditions)?;
+    let body = session.client.get_bytes(&query).await?;
+    let images: Option<Vec<Listed<'_>>> = client::parse_as(&query, &body)?;
     let digests = matches.on("digests")
         || matches
             .text("format")
@@ -86,11 +90,10 @@ async fn run(session: &Session, matches: &Matches) -> Result<u8, CliError> {
     } else {
         Ids::Short
     };
-    let rows: Vec<Row> = answer
-        .as_array()
-        .into_iter()
+    let rows: Vec<Line<'_>> = images
+        .iter()
         .flatten()
-        .flat_map(|image| rows(image, names, ids))
+        .flat_map(|image| image.lines(names, ids))
         .collect();
     let listing = if matches.on("digests") {
         WITH_DIGESTS
@@ -124,89 +127,137 @@ pub(crate) enum Ids {
     Whole,
 }
 
-/// The rows of one image of the API's list.
+/// The rows of one image of the API's list; what is not as the API says is shown as absent.
 pub(crate) fn rows(image: &Value, names: Names, ids: Ids) -> Vec<Row> {
-    let list = |key: &str| -> Vec<&str> {
-        let names = image[key]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str);
-        names.filter(|name| !name.starts_with("<none>")).collect()
-    };
-    let digests = list("RepoDigests");
-    let digest_of = |repository: &str| {
-        digests.iter().find_map(|digest| {
-            let digest = reference::parse(digest);
-            (digest.name == repository).then_some(digest.version)?
-        })
-    };
-    let none = "<none>";
-    let mut rows = Vec::new();
-    for tag in list("RepoTags") {
-        let parsed = reference::parse(tag);
-        let digest = digest_of(parsed.name).filter(|_| names == Names::WithDigests);
-        rows.push(row(
-            image,
-            ids,
-            parsed.name,
-            parsed.version.unwrap_or(none),
-            digest,
-        ));
-    }
-    if rows.is_empty() {
-        match digests.first().map(|digest| reference::parse(digest)) {
-            Some(digest) => rows.push(row(image, ids, digest.name, none, digest.version)),
-            None => rows.push(row(image, ids, none, none, None)),
-        }
-    }
-    rows
+    let image = Listed::deserialize(image).unwrap_or_default();
+    let lines = image.lines(names, ids);
+    lines.iter().map(|line| line.row().into_owned()).collect()
 }
 
-fn row(image: &Value, ids: Ids, repository: &str, tag: &str, digest: Option<&str>) -> Row {
-    let created = image["Created"].as_i64().unwrap_or_default();
-    let bytes = |key: &str| match image[key].as_f64() {
-        Some(bytes) if bytes >= 0.0 => amount::decimal(bytes),
-        _ => "N/A".to_owned(),
-    };
-    let size = image["Size"].as_f64().unwrap_or_default();
-    let shared = image["SharedSize"].as_f64().unwrap_or(-1.0);
-    let unique = if shared < 0.0 {
-        "N/A".to_owned()
-    } else {
-        amount::decimal(size - shared)
-    };
-    let containers = image["Containers"].as_i64().filter(|count| *count >= 0);
-    Row::new([
-        ("Repository", repository.into()),
-        ("Tag", tag.into()),
-        ("Digest", digest.unwrap_or("<none>").into()),
-        (
-            "ID",
-            id(image["Id"].as_str().unwrap_or_default(), ids).into(),
-        ),
-        ("CreatedSince", age::ago(created).into()),
-        ("CreatedAt", age::moment(created).into()),
-        ("Size", amount::short(size).into()),
-        ("VirtualSize", amount::decimal(size).into()),
-        ("SharedSize", bytes("SharedSize").into()),
-        ("UniqueSize", unique.into()),
-        (
-            "Containers",
-            containers
-                .map_or("N/A".to_owned(), |count| count.to_string())
-                .into(),
-        ),
-    ])
+/// An image of the API's list, its texts left in the bytes of the answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Listed<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+    #[serde(borrow)]
+    repo_tags: Option<Vec<Text<'a>>>,
+    #[serde(borrow)]
+    repo_digests: Option<Vec<Text<'a>>>,
+    created: Option<i64>,
+    size: Option<f64>,
+    shared_size: Option<f64>,
+    containers: Option<i64>,
+}
+
+/// One of the lines that show an image.
+#[derive(Debug)]
+struct Line<'a> {
+    image: &'a Listed<'a>,
+    ids: Ids,
+    repository: &'a str,
+    tag: &'a str,
+    digest: &'a str,
+}
+
+const NONE: &str = "<none>";
+
+impl<'a> Listed<'a> {
+    fn lines(&'a self, names: Names, ids: Ids) -> Vec<Line<'a>> {
+        let digests = || named(&self.repo_digests).map(reference::parse);
+        let line = |repository, tag: Option<&'a str>, digest: Option<&'a str>| Line {
+            image: self,
+            ids,
+            repository,
+            tag: tag.unwrap_or(NONE),
+            digest: digest.unwrap_or(NONE),
+        };
+        let tagged = named(&self.repo_tags).map(|tag| {
+            let parsed = reference::parse(tag);
+            let digest = match names {
+                Names::Tags => None,
+                Names::WithDigests => digests()
+                    .filter(|digest| digest.name == parsed.name)
+                    .find_map(|digest| digest.version),
+            };
+            line(parsed.name, parsed.version, digest)
+        });
+        let mut lines: Vec<Line<'a>> = tagged.collect();
+        if lines.is_empty() {
+            lines.push(match digests().next() {
+                Some(digest) => line(digest.name, None, digest.version),
+                None => line(NONE, None, None),
+            });
+        }
+        lines
+    }
+}
+
+/// Those of an image's names that are some.
+fn named<'a>(names: &'a Option<Vec<Text<'a>>>) -> impl Iterator<Item = &'a str> {
+    let names = names.iter().flatten().map(|name| &**name);
+    names.filter(|name| !name.starts_with(NONE))
+}
+
+/// The fields of a line, in the order of the whole row.
+const FIELDS: [&str; 11] = [
+    "Repository",
+    "Tag",
+    "Digest",
+    "ID",
+    "CreatedSince",
+    "CreatedAt",
+    "Size",
+    "VirtualSize",
+    "SharedSize",
+    "UniqueSize",
+    "Containers",
+];
+
+impl Shown for Line<'_> {
+    fn text(&self, field: &str) -> Option<Cow<'_, str>> {
+        let image = self.image;
+        let created = image.created.unwrap_or_default();
+        let size = image.size.unwrap_or_default();
+        let shared = image.shared_size.filter(|shared| *shared >= 0.0);
+        let or_absent = |text: Option<String>| text.map_or("N/A".into(), Cow::Owned);
+        Some(match field {
+            "Repository" => self.repository.into(),
+            "Tag" => self.tag.into(),
+            "Digest" => self.digest.into(),
+            "ID" => id(&image.id, self.ids).into(),
+            "CreatedSince" => age::ago(created).into(),
+            "CreatedAt" => age::moment(created).into(),
+            "Size" => amount::short(size).into(),
+            "VirtualSize" => amount::decimal(size).into(),
+            "SharedSize" => or_absent(shared.map(amount::decimal)),
+            "UniqueSize" => or_absent(shared.map(|shared| amount::decimal(size - shared))),
+            "Containers" => {
+                let containers = image.containers.filter(|count| *count >= 0);
+                or_absent(containers.map(|count| count.to_string()))
+            }
+            _ => return None,
+        })
+    }
+
+    fn row(&self) -> Cow<'_, Row> {
+        let mut row = Row::default();
+        for field in FIELDS {
+            let text = self.text(field).unwrap_or_default();
+            row.fields
+                .insert(field.to_owned(), text.into_owned().into());
+        }
+        Cow::Owned(row)
+    }
 }
 
 /// An id as it is shown.
-pub(crate) fn id(id: &str, ids: Ids) -> String {
+pub(crate) fn id(id: &str, ids: Ids) -> &str {
     match ids {
-        Ids::Whole => id.to_owned(),
+        Ids::Whole => id,
         Ids::Short => {
             let digits = id.strip_prefix("sha256:").unwrap_or(id);
-            digits[..digits.len().min(12)].to_owned()
+            digits.get(..12).unwrap_or(digits)
         }
     }
 }
