@@ -19,6 +19,9 @@ use crate::runtime::hooks::Hooks;
 /// The file of a container's directory that holds this record.
 const RECORD: &str = "state.json";
 
+/// The same before it is visible.
+const UNSEEN: &str = "state.json.new";
+
 /// A copy of the bundle's `config.json` as it was when the container was made.
 const CONFIG: &str = "config.json";
 
@@ -94,10 +97,6 @@ impl Reservation {
     /// Makes the directory of a container; fails when there is one.
     pub(super) fn make(global: &Global, id: &str) -> Result<Self, CliError> {
         check_id(id)?;
-        let file = |what, path: &Path| {
-            let path = path.to_owned();
-            move |source| CliError::File { what, path, source }
-        };
         let mut private = fs::DirBuilder::new();
         private.mode(0o700);
         let mut above = fs::DirBuilder::new();
@@ -243,27 +242,24 @@ pub(super) fn start_time(pid: u32) -> Result<u64, CliError> {
     Ok(stat.start_time)
 }
 
-/// Stores a record and the document it came from; the record, which makes the container visible,
-/// whole or not at all.
-pub(super) fn save(
-    directory: &Path,
-    record: &Record,
-    config: Option<&Path>,
-) -> Result<(), CliError> {
-    let file = |what, path: &Path| {
-        let path = path.to_owned();
-        move |source| CliError::File { what, path, source }
-    };
-    if let Some(config) = config {
-        let copy = directory.join(CONFIG);
-        fs::copy(config, &copy).map_err(file("write", &copy))?;
-    }
-    let path = directory.join(RECORD);
-    let beside = directory.join("state.json.new");
+/// Writes a record that nobody sees yet, and the document the container came from.
+pub(super) fn write(directory: &Path, record: &Record, config: &Path) -> Result<(), CliError> {
+    let copy = directory.join(CONFIG);
+    fs::copy(config, &copy).map_err(file("write", &copy))?;
+    let beside = directory.join(UNSEEN);
     let json = serde_json::to_vec(record).expect("a record has string keys only");
-    fs::write(&beside, json)
-        .and_then(|()| fs::rename(&beside, &path))
-        .map_err(file("write", &path))
+    fs::write(&beside, json).map_err(file("write", &beside))
+}
+
+/// Makes the container visible whose record was [written](write).
+pub(super) fn publish(directory: &Path) -> Result<(), CliError> {
+    let path = directory.join(RECORD);
+    fs::rename(directory.join(UNSEEN), &path).map_err(file("write", &path))
+}
+
+fn file(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CliError {
+    let path = path.to_owned();
+    move |source| CliError::File { what, path, source }
 }
 
 /// The id becomes a directory's name: it must be nothing else.

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
-use kernel::cgroup::{Cgroup, Origin};
+use kernel::cgroup::{Cgroup, Origin, Version};
 use kernel::error::SysError;
 use kernel::fs::Access;
 use kernel::namespace::{self, Namespaces};
@@ -16,6 +16,7 @@ use kernel::process::{self, Forked, Parent, Patience, Signal};
 use kernel::procfs;
 
 use super::init::{self, Luggage};
+use super::membership::Membership;
 use super::questions;
 use super::voice::{self, Ear, Voice};
 use crate::runtime::handshake::{FromInit, Refusal};
@@ -40,37 +41,35 @@ pub(super) struct Born {
     pub(super) master: Option<OwnedFd>,
 }
 
+/// What the parent does for the container's first process; beside it, where both have something to do.
+pub(super) struct Parental<S, M> {
+    /// Makes the process's group, if it has one, and limits it.
+    pub(super) settle: S,
+    /// Whatever else has to be done before the process is prepared; told its number in the engine's stage.
+    pub(super) meanwhile: M,
+}
+
 /// Makes the container's first process and waits until it is prepared.
-pub(super) fn container(
+pub(super) fn container<E: From<Refusal>>(
     plan: &Plan,
     luggage: Luggage,
     group: Option<&Cgroup>,
-) -> Result<Born, Refusal> {
+    parental: Parental<impl FnOnce() -> Result<(), E>, impl FnOnce(u32) -> Result<(), E>>,
+) -> Result<Born, E> {
     let sys = |e: SysError| Refusal::failed("cannot make the container's process", &e);
     let (ear, voice) = voice::pair().map_err(sys)?;
     let joins = joins(plan).map_err(sys)?;
+    if joins.is_empty() && plan.user.is_none() && plan.clocks.is_none() {
+        let way = Way { ear, voice };
+        return beside(plan, luggage, group, parental, way);
+    }
+    (parental.settle)()?;
     let new = new_namespaces(plan);
     let joined_pid = joins
         .iter()
         .any(|(_, kinds)| kinds.contains(Namespaces::PID));
     let joined_user = plan.joins.iter().any(|join| join.kind == Kind::User);
-    if joins.is_empty() && plan.user.is_none() && plan.clocks.is_none() {
-        return match fork_into(group, new).map_err(sys)? {
-            (Forked::Child, from) => {
-                drop(ear);
-                join_group(group, from, &voice);
-                early(&plan.process, &voice);
-                init::run(plan, luggage, voice)
-            }
-            (Forked::Parent(child), _) => {
-                drop((voice, luggage));
-                born(ear, Some(child.pidfd), &plan.stage, |word, pid| {
-                    questions::answer(plan, child.pid, word, pid)
-                })
-            }
-        };
-    }
-    match fork_into(group, Namespaces::NONE).map_err(sys)? {
+    let born = match fork_into(group, Namespaces::NONE).map_err(sys)? {
         (Forked::Child, from) => {
             drop(ear);
             join_group(group, from, &voice);
@@ -89,7 +88,8 @@ pub(super) fn container(
                 sibling(Namespaces::NONE, &FromInit::Helper, &voice);
             }
             sibling(new, &FromInit::Child, &voice);
-            init::run(plan, luggage, voice)
+            let membership = Membership::entered(None, plan.namespaces.cgroup);
+            init::run(plan, luggage, membership, voice)
         }
         (Forked::Parent(helper), _) => {
             drop((voice, luggage));
@@ -97,7 +97,88 @@ pub(super) fn container(
                 questions::answer(plan, helper.pid, word, pid)
             });
             let _ = process::wait(helper.pidfd.as_fd(), Patience::Wait);
-            result
+            result?
+        }
+    };
+    match (parental.meanwhile)(born.engine_pid) {
+        Ok(()) => Ok(born),
+        Err(e) => {
+            end(&born.pidfd);
+            Err(e)
+        }
+    }
+}
+
+/// Both ends of the conversation.
+struct Way {
+    ear: Ear,
+    voice: Voice,
+}
+
+/// Makes a process that only has to be cloned; the parent works beside it.
+fn beside<E: From<Refusal>>(
+    plan: &Plan,
+    luggage: Luggage,
+    group: Option<&Cgroup>,
+    parental: Parental<impl FnOnce() -> Result<(), E>, impl FnOnce(u32) -> Result<(), E>>,
+    Way { ear, voice }: Way,
+) -> Result<Born, E> {
+    let sys = |e: SysError| Refusal::failed("cannot make the container's process", &e);
+    let Parental { settle, meanwhile } = parental;
+    // A tree of version 2 alone is made fast, and the process can be born in it.
+    let later = group.is_some_and(|group| {
+        let trees = group.layout().hierarchies();
+        trees.iter().any(|tree| tree.version == Version::V1)
+    });
+    let mut settle = Some(settle);
+    if !later && let Some(settle) = settle.take() {
+        settle()?;
+    } else if let Some(group) = group {
+        let made = group.create_birthplace();
+        made.map_err(|e| Refusal::failed("cannot create the container's cgroup", &e))?;
+    }
+    match fork_into(group, new_namespaces(plan)).map_err(sys)? {
+        (Forked::Child, from) => {
+            drop(ear);
+            let namespace = plan.namespaces.cgroup;
+            let membership = match group {
+                Some(group) if later => Membership::coming(group, from, namespace),
+                _ => {
+                    join_group(group, from, &voice);
+                    Membership::entered(group, namespace)
+                }
+            };
+            early(&plan.process, &voice);
+            init::run(plan, luggage, membership, voice)
+        }
+        (Forked::Parent(child), _) => {
+            drop((voice, luggage));
+            let prepared = numbers(&child.pidfd, &plan.stage)
+                .map_err(|e| E::from(sys(e)))
+                .and_then(|numbers| {
+                    if let Some(settle) = settle.take() {
+                        settle()?;
+                        // It may have ended meanwhile: then it has said why, which is heard below.
+                        let _ = ear.go();
+                    }
+                    meanwhile(numbers.0)?;
+                    Ok(numbers)
+                });
+            match prepared {
+                Ok(numbers) => {
+                    let known = Known {
+                        pidfd: child.pidfd,
+                        numbers,
+                    };
+                    Ok(born(ear, Some(known), &plan.stage, |word, pid| {
+                        questions::answer(plan, child.pid, word, pid)
+                    })?)
+                }
+                Err(e) => {
+                    end(&child.pidfd);
+                    Err(e)
+                }
+            }
         }
     }
 }
@@ -239,16 +320,25 @@ fn new_namespaces(plan: &Plan) -> Namespaces {
     .fold(mounts, |all, (_, kind)| all | kind)
 }
 
+/// A child of whom all is known from the beginning.
+pub(super) struct Known {
+    pidfd: OwnedFd,
+    numbers: (u32, u32),
+}
+
 /// Listens until the process is prepared, collecting the intermediates on the way.
 ///
 /// A question of theirs is handed to `answer`, with the process's number when it is known.
 pub(super) fn born(
     ear: Ear,
-    known: Option<OwnedFd>,
+    known: Option<Known>,
     stage: &Stage,
     mut answer: impl FnMut(&FromInit, u32) -> Result<(), Refusal>,
 ) -> Result<Born, Refusal> {
-    let mut pidfd = known;
+    let (mut pidfd, known) = match known {
+        Some(Known { pidfd, numbers }) => (Some(pidfd), Some(numbers)),
+        None => (None, None),
+    };
     let mut question = None;
     let failed = |e: SysError| Refusal::failed("the container's process cannot be heard", &e);
     // Intermediate, helper and child speak for themselves, so their words come in any order:
@@ -309,7 +399,10 @@ pub(super) fn born(
             return Err(refusal);
         }
     };
-    let (engine_pid, pid) = numbers(&pidfd, stage).map_err(failed)?;
+    let (engine_pid, pid) = match known {
+        Some(numbers) => numbers,
+        None => numbers(&pidfd, stage).map_err(failed)?,
+    };
     Ok(Born {
         pidfd,
         engine_pid,

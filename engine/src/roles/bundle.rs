@@ -11,7 +11,7 @@ use kernel::error::SysError;
 use kernel::namespace::Namespaces;
 use kernel::{process, rendezvous, rights};
 
-use super::birth::{self, Born};
+use super::birth::{self, Born, Parental};
 use super::exec::{self, Home};
 use super::init::Luggage;
 use super::program::Stdio;
@@ -40,15 +40,17 @@ pub struct Prepared {
 /// that fails.
 ///
 /// With a `door` the process waits there, for [`start`]; without, for [`Prepared::go`].
-pub fn create(
+///
+/// `settle` makes the group and its limits (see [`limit`]); `meanwhile` is told the process's number, and done before it
+/// is prepared. Both are done beside the process where that can be.
+pub fn create<E: From<Refusal>>(
     plan: &Plan,
     group: Option<&Cgroup>,
     door: Option<&Path>,
-) -> Result<Prepared, Refusal> {
+    settle: impl FnOnce() -> Result<(), E>,
+    meanwhile: impl FnOnce(u32) -> Result<(), E>,
+) -> Result<Prepared, E> {
     let sys = |what: &'static str| move |e: SysError| Refusal::failed(what, &e);
-    if let Some(group) = group {
-        setting::limit(plan, group)?;
-    }
     let door = door.map(rendezvous::listen).transpose();
     let door = door.map_err(sys("cannot wait for the start"))?;
     // An ordinary user may copy mounts only in a namespace of its own: the process does it there.
@@ -67,7 +69,13 @@ pub fn create(
         door,
         listener: listener(&plan.process)?,
     };
-    birth::container(plan, luggage, group).map(Prepared::from)
+    let parental = Parental { settle, meanwhile };
+    birth::container(plan, luggage, group, parental).map(Prepared::from)
+}
+
+/// Sets the limits of a plan's group.
+pub fn limit(plan: &Plan, group: &Cgroup) -> Result<(), Refusal> {
+    setting::limit(plan, group)
 }
 
 /// Where a second process is made.

@@ -6,12 +6,12 @@ use std::path::Path;
 use kernel::error::SysError;
 use kernel::fs::{self, Access, Dir};
 use kernel::mount::{self, Change, Depth, Propagation};
-use kernel::namespace::{self, Namespaces};
 use kernel::process::{self, Dumpable};
 use kernel::{file, pty, rendezvous, signal};
 
 use super::confinement::{self, Confinement};
 use super::hooks;
+use super::membership::Membership;
 use super::program::{self, Prepared, Stdio};
 use super::tini;
 use super::voice::Voice;
@@ -36,9 +36,14 @@ pub(super) struct Luggage {
 
 // ANCHOR: init
 /// Prepares, waits, and becomes the program; never comes back.
-pub(super) fn run(plan: &Plan, mut luggage: Luggage, voice: Voice) -> ! {
+pub(super) fn run(
+    plan: &Plan,
+    mut luggage: Luggage,
+    membership: Membership<'_>,
+    voice: Voice,
+) -> ! {
     let door = luggage.door.take();
-    let (prepared, terminal, confinement) = match prepare(plan, luggage, &voice) {
+    let (prepared, terminal, confinement) = match prepare(plan, luggage, membership, &voice) {
         Ok(ready) => ready,
         Err(refusal) => voice.fail(refusal),
     };
@@ -97,14 +102,18 @@ pub(super) fn lead(slave: Option<&OwnedFd>) -> Result<(), SysError> {
 
 type Ready = (Prepared, Option<pty::Pair>, Confinement);
 
-fn prepare(plan: &Plan, luggage: Luggage, voice: &Voice) -> Result<Ready, Refusal> {
+fn prepare(
+    plan: &Plan,
+    luggage: Luggage,
+    mut membership: Membership<'_>,
+    voice: &Voice,
+) -> Result<Ready, Refusal> {
     let sys = |what: &'static str| move |e: SysError| Refusal::failed(what, &e);
     signal::reset_all().map_err(sys("cannot reset the signals"))?;
     // A container that shares its processes with others must not show them this program.
     process::set_dumpable(Dumpable::No).map_err(sys("cannot hide the process"))?;
-    if plan.namespaces.cgroup == Sharing::New {
-        // Only now, inside its group: a cgroup namespace begins where its maker is.
-        namespace::unshare(Namespaces::CGROUP).map_err(sys("cannot make a cgroup namespace"))?;
+    if plan.entrance == Entrance::Stay || !membership.is_coming() {
+        membership.complete(voice)?;
     }
     // Through the stage's `/proc`, which no image has arranged.
     let pid = own_number();
@@ -112,7 +121,7 @@ fn prepare(plan: &Plan, luggage: Luggage, voice: &Voice) -> Result<Ready, Refusa
         .map_err(sys("cannot prepare the confinement"))?;
     name_host(plan).map_err(sys("cannot set the host name"))?;
     if plan.entrance != Entrance::Stay {
-        let root = build_root(plan, luggage.mounts).map_err(sys("cannot build the root"))?;
+        let root = build_root(plan, luggage.mounts, &mut membership, voice)?;
         if plan.hooks.before_the_root() {
             voice.ask(&FromInit::Rooted);
             let state = hooks::state(&plan.hooks, "creating", pid);
@@ -141,10 +150,38 @@ fn own_number() -> Option<u32> {
     name.to_str()?.parse().ok()
 }
 
-/// Puts the root on top of the stage's and mounts into it what the plan says.
-fn build_root(plan: &Plan, made: Option<(OwnedFd, Vec<OwnedFd>)>) -> Result<OwnedFd, SysError> {
+/// Puts the root on top of the stage's and mounts into it what the plan says; enters the group on the way.
+fn build_root(
+    plan: &Plan,
+    made: Option<(OwnedFd, Vec<OwnedFd>)>,
+    membership: &mut Membership<'_>,
+    voice: &Voice,
+) -> Result<OwnedFd, Refusal> {
+    let failed = |e: SysError| Refusal::failed("cannot build the root", &e);
     // Before: a copy of a private mount would never hear of the machine's.
-    let copies = mounts::Copied::of(&plan.steps)?;
+    let copies = mounts::Copied::of(&plan.steps).map_err(failed)?;
+    let (root, sources) = attach_root(plan, made).map_err(failed)?;
+    let scene = Scene {
+        root: root.as_fd(),
+        sources: &sources,
+        group: membership.group(),
+    };
+    for (step, copy) in plan.steps.iter().zip(&copies) {
+        if step.needs_the_group() {
+            membership.complete(voice)?;
+        }
+        mounts::apply(&scene, step, copy).map_err(failed)?;
+    }
+    // Behind the root that is entered next nobody finds the groups of the host.
+    membership.complete(voice)?;
+    Ok(root)
+}
+
+/// Attaches the root over `/`; gives back what the plan binds too.
+fn attach_root(
+    plan: &Plan,
+    made: Option<(OwnedFd, Vec<OwnedFd>)>,
+) -> Result<(OwnedFd, Vec<OwnedFd>), SysError> {
     let private = Change {
         propagation: Some(Propagation::Private),
         ..Change::NOTHING
@@ -164,15 +201,7 @@ fn build_root(plan: &Plan, made: Option<(OwnedFd, Vec<OwnedFd>)>) -> Result<Owne
     // root still lead into the stage until pivot_root.
     let slash = fs::open(Path::new("/"), Access::Directory)?;
     mount::attach(root.as_fd(), Dir::At(slash.as_fd()), c"")?;
-    let scene = Scene {
-        root: root.as_fd(),
-        sources: &sources,
-    };
-    plan.steps
-        .iter()
-        .zip(&copies)
-        .try_for_each(|(step, copy)| mounts::apply(&scene, step, copy))?;
-    Ok(root)
+    Ok((root, sources))
 }
 
 fn name_host(plan: &Plan) -> Result<(), SysError> {

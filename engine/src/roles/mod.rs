@@ -15,6 +15,7 @@ mod confinement;
 mod exec;
 mod hooks;
 mod init;
+mod membership;
 mod program;
 mod questions;
 mod schedule;

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{Layout, Limit, Setting, Version, devices};
+use super::{Hierarchy, Layout, Limit, Setting, Version, devices};
 use crate::error::SysError;
 use crate::fs::Access;
 use crate::process::{self, Signal};
@@ -51,6 +51,11 @@ impl Cgroup {
         &self.path
     }
 
+    /// The trees it is in.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// The directories of this group, one for each hierarchy.
     pub fn directories(&self) -> impl Iterator<Item = PathBuf> {
         self.layout
@@ -67,7 +72,19 @@ impl Cgroup {
 
     /// Creates the group, and those above it, wherever they do not exist.
     pub fn create(&self) -> Result<(), SysError> {
-        for hierarchy in self.layout.hierarchies() {
+        self.create_in(self.layout.hierarchies())
+    }
+
+    /// The same in the tree of version 2 alone, if there is one: what a child needs that is to be born in the group.
+    pub fn create_birthplace(&self) -> Result<(), SysError> {
+        self.create_in(self.layout.unified())
+    }
+
+    fn create_in<'h>(
+        &self,
+        hierarchies: impl IntoIterator<Item = &'h Hierarchy>,
+    ) -> Result<(), SysError> {
+        for hierarchy in hierarchies {
             let mut directory = hierarchy.mount.clone();
             for part in &self.path {
                 let above = directory.clone();

@@ -300,6 +300,9 @@ mod tests {
 
     #[test]
     fn an_empty_table_has_its_header() {
-        assert_eq!(LISTING.render(&[] as &[Row], None).unwrap(), "CONTAINER ID   NAMES\n");
+        assert_eq!(
+            LISTING.render(&[] as &[Row], None).unwrap(),
+            "CONTAINER ID   NAMES\n"
+        );
     }
 }

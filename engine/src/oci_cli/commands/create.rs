@@ -68,6 +68,7 @@ pub(super) enum Wait {
 pub(super) struct Made {
     pub(super) process: Prepared,
     pub(super) container: Container,
+    pub(super) group: Option<Cgroup>,
     pub(super) plan: Plan,
 }
 
@@ -85,45 +86,50 @@ pub(super) fn make(call: &Call<'_>, id: &str, wait: Wait) -> Result<Made, CliErr
     }
     check_profile(&plan)?;
     check_console(call, &plan, wait)?;
-    let group = make_group(call.global, &plan)?;
-    let door = record::door(&directory);
-    let made = bundle::create(
-        &plan,
-        group.as_ref(),
-        (wait == Wait::AtTheDoor).then_some(door.as_path()),
-    );
-    let finish = |process: &Prepared| {
-        if let Some(socket) = call.given.last("console-socket") {
-            process.hand_over_terminal(Path::new(socket))?;
-        }
+    let group = name_group(call.global, &plan)?;
+    let settle = || match &group {
+        Some(group) => settle(call.global, &plan, group),
+        None => Ok(()),
+    };
+    let mut written = None;
+    let meanwhile = |pid| {
         let record = Record {
-            pid: process.pid,
-            start_time: record::start_time(process.pid)?,
+            pid,
+            start_time: record::start_time(pid)?,
             created: jiff::Timestamp::now().to_string(),
             rootfs: plan.root.lower[0].clone(),
             cgroup: group.as_ref().map(|_| plan.cgroup.clone()),
             owner: kernel::process::effective_uid(),
             hooks: plan.hooks.clone(),
         };
-        record::save(&directory, &record, Some(&bundle.join("config.json")))?;
+        record::write(&directory, &record, &bundle.join("config.json"))?;
+        written = Some(record);
+        Ok(())
+    };
+    let door = record::door(&directory);
+    let door = (wait == Wait::AtTheDoor).then_some(door.as_path());
+    let made = bundle::create(&plan, group.as_ref(), door, settle, meanwhile);
+    let finish = |process: &Prepared| {
+        if let Some(socket) = call.given.last("console-socket") {
+            process.hand_over_terminal(Path::new(socket))?;
+        }
+        record::publish(&directory)?;
         if let Some(path) = call.given.last("pid-file") {
             write_pid(Path::new(path), process.pid)?;
         }
-        Ok(record)
+        Ok(())
     };
-    let finished = match made {
-        Ok(process) => match finish(&process) {
-            Ok(record) => Ok((process, record)),
-            Err(e) => {
-                process.end();
-                Err(e)
-            }
-        },
-        Err(refusal) => Err(refusal.into()),
-    };
+    let finished = made.and_then(|process| match finish(&process) {
+        Ok(()) => Ok(process),
+        Err(e) => {
+            process.end();
+            Err(e)
+        }
+    });
     match finished {
-        Ok((process, record)) => {
+        Ok(process) => {
             reservation.keep();
+            let record = written.expect("whoever is prepared has been recorded");
             let container = Container {
                 id: id.to_owned(),
                 directory,
@@ -133,6 +139,7 @@ pub(super) fn make(call: &Call<'_>, id: &str, wait: Wait) -> Result<Made, CliErr
             Ok(Made {
                 process,
                 container,
+                group,
                 plan,
             })
         }
@@ -215,28 +222,37 @@ pub(super) fn no_apparmor(profile: &str) -> CliError {
     ))
 }
 
-/// Makes the group; where the caller may not, and asked for no limit, there is none.
-fn make_group(global: &Global, plan: &Plan) -> Result<Option<Cgroup>, CliError> {
-    let failed = |source| CliError::Kernel {
-        what: "cannot create the container's cgroup",
-        source,
-    };
-    let layout = Layout::detect().map_err(failed)?;
-    let group = Cgroup::new(&layout, &plan.cgroup);
+/// Names the group; where the caller may make none, and asked for no limit, there is none.
+fn name_group(global: &Global, plan: &Plan) -> Result<Option<Cgroup>, CliError> {
+    let group = Cgroup::new(&Layout::detect().map_err(no_group)?, &plan.cgroup);
+    if !global.rootless {
+        return Ok(Some(group));
+    }
     match group.create() {
         Ok(()) => Ok(Some(group)),
-        Err(e)
-            if global.rootless
-                && plan.resources == crate::runtime::request::Resources::default() =>
-        {
-            log::debug(global, &format!("no cgroup: {e}"));
-            let _ = group.remove();
-            Ok(None)
-        }
         Err(e) => {
             let _ = group.remove();
-            Err(failed(e))
+            if plan.resources != crate::runtime::request::Resources::default() {
+                return Err(no_group(e));
+            }
+            log::debug(global, &format!("no cgroup: {e}"));
+            Ok(None)
         }
+    }
+}
+
+/// Makes the group, if it is not there yet, and limits it.
+fn settle(global: &Global, plan: &Plan, group: &Cgroup) -> Result<(), CliError> {
+    if !global.rootless {
+        group.create().map_err(no_group)?;
+    }
+    Ok(bundle::limit(plan, group)?)
+}
+
+fn no_group(source: kernel::error::SysError) -> CliError {
+    CliError::Kernel {
+        what: "cannot create the container's cgroup",
+        source,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use kernel::cgroup::Cgroup;
 use kernel::poll::{self, Interest};
 use kernel::process::{self, Signal};
 
@@ -92,11 +93,20 @@ fn end(container: &Container) -> Result<(), CliError> {
 
 /// Removes the group and the directory of a container that has ended; runs its last hooks.
 pub(in crate::oci_cli) fn remove(global: &Global, container: &Container) -> Result<(), CliError> {
+    remove_with(global, container, container.group())
+}
+
+/// The same with the group as it was found before.
+pub(in crate::oci_cli) fn remove_with(
+    global: &Global,
+    container: &Container,
+    group: Option<Cgroup>,
+) -> Result<(), CliError> {
     let failed = |source| CliError::Kernel {
         what: "cannot remove the container's cgroup",
         source,
     };
-    if let Some(group) = container.group()
+    if let Some(group) = group
         && !group.remove_if_empty()
     {
         // No pid namespace may have died with the first process: what it started is ended here.

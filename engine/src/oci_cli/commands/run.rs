@@ -50,7 +50,7 @@ fn run(call: &Call<'_>) -> Result<i32, CliError> {
     }
     let code = console::stay_with(&made.process)?;
     if !call.given.is_on("keep") {
-        delete::remove(call.global, &made.container)?;
+        delete::remove_with(call.global, &made.container, made.group)?;
     }
     Ok(code)
 }

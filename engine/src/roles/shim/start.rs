@@ -32,17 +32,13 @@ pub(super) fn container(plan: Plan) -> Result<Shim, Refusal> {
     let sys = |what: &'static str| move |e: SysError| Refusal::failed(what, &e);
     let layout = cgroups::layout().map_err(sys("cannot read the cgroup mounts"))?;
     let mut group = Cgroup::new(&layout, &plan.cgroup);
-    match group.create() {
-        // An ordinary user who was delegated none: a container without limits runs without a group.
-        Err(e) if may_do_without(&plan, &e) => {
-            let _ = group.remove();
-            group = Cgroup::new(&Layout::default(), &plan.cgroup);
-        }
-        Err(e) => {
-            let _ = group.remove();
-            return Err(sys("cannot create the container's cgroup")(e));
-        }
-        Ok(()) => {}
+    // An ordinary user who was delegated none: a container without limits runs without a group.
+    if could_do_without(&plan)
+        && let Err(e) = group.create()
+        && may_do_without(&e)
+    {
+        let _ = group.remove();
+        group = Cgroup::new(&Layout::default(), &plan.cgroup);
     }
     let result = in_group(&plan, &group);
     match result {
@@ -55,21 +51,31 @@ pub(super) fn container(plan: Plan) -> Result<Shim, Refusal> {
     }
 }
 
-fn may_do_without(plan: &Plan, error: &SysError) -> bool {
-    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-    matches!(error.source.kind(), PermissionDenied | ReadOnlyFilesystem)
-        && plan.stage == Stage::Host
+fn could_do_without(plan: &Plan) -> bool {
+    plan.stage == Stage::Host
         && plan.resources == Resources::default()
         && namespace::is_initial_user().is_ok_and(|initial| !initial)
+}
+
+fn may_do_without(error: &SysError) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.source.kind(), PermissionDenied | ReadOnlyFilesystem)
+}
+
+/// Makes the group and its limits.
+fn settle(plan: &Plan, group: &Cgroup) -> Result<(), Refusal> {
+    let made = group.create();
+    made.map_err(|e| Refusal::failed("cannot create the container's cgroup", &e))?;
+    if group.directories().next().is_some() {
+        setting::limit(plan, group)?;
+    }
+    Ok(())
 }
 
 type Parts = (Process, Option<Log>, UnixListener);
 
 fn in_group(plan: &Plan, group: &Cgroup) -> Result<Parts, Refusal> {
     let sys = |what: &'static str| move |e: SysError| Refusal::failed(what, &e);
-    if group.directories().next().is_some() {
-        setting::limit(plan, group)?;
-    }
     let root = mounts::mount_root(&plan.root).map_err(sys("cannot mount the root file system"))?;
     let sources = plan.sources.iter().map(mounts::clone);
     let sources = sources.collect::<Result<Vec<_>, _>>();
@@ -82,7 +88,11 @@ fn in_group(plan: &Plan, group: &Cgroup) -> Result<Parts, Refusal> {
         door: None,
         listener: None,
     };
-    let born = birth::container(plan, luggage, Some(group))?;
+    let parental = birth::Parental {
+        settle: || settle(plan, group),
+        meanwhile: |_| Ok::<(), Refusal>(()),
+    };
+    let born = birth::container(plan, luggage, Some(group), parental)?;
     let init =
         Process::new(born, ends, plan.process.stdin).map_err(sys("cannot keep the streams"))?;
     let socket = plan.directory.join("shim.sock");

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
+use kernel::cgroup::Cgroup;
 use kernel::error::SysError;
 use kernel::file::{self, FileSystem};
 use kernel::fs::{self, Access as Open, Dir, open_in_root};
@@ -25,6 +26,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) root: BorrowedFd<'a>,
     /// The plan's sources, cloned in the engine's stage.
     pub(crate) sources: &'a [OwnedFd],
+    /// The group that the process has entered, where this mount namespace shows it as it is named.
+    pub(crate) group: Option<&'a Cgroup>,
 }
 
 /// A step's own copy of a bind of the machine, made while the mounts of this namespace still hear of the machine's.

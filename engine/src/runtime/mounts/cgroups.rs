@@ -1,5 +1,6 @@
 //! What a container sees of the control groups.
 
+use std::borrow::Cow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use crate::runtime::request::Access;
 
 /// Mounts every hierarchy as the container's cgroup namespace shows it.
 pub(super) fn all(scene: &Scene<'_>, target: &str, access: Access) -> Result<(), SysError> {
-    let layout = Layout::detect()?;
+    let layout = layout(scene)?;
     let mut flags = vec![Flag::NoSuid, Flag::NoDev, Flag::NoExec];
     if access == Access::ReadOnly {
         flags.push(Flag::ReadOnly);
@@ -50,7 +51,7 @@ pub(super) fn all(scene: &Scene<'_>, target: &str, access: Access) -> Result<(),
 
 /// Binds the directories of the caller's own group, which a namespace of its own would show.
 pub(super) fn own(scene: &Scene<'_>, target: &str, access: Access) -> Result<(), SysError> {
-    let layout = Layout::detect()?;
+    let layout = layout(scene)?;
     let attributes = Attributes::NO_SUID | Attributes::NO_DEV | Attributes::NO_EXEC;
     let set = match access {
         Access::ReadOnly => attributes | Attributes::READ_ONLY,
@@ -66,7 +67,10 @@ pub(super) fn own(scene: &Scene<'_>, target: &str, access: Access) -> Result<(),
         mount::change_detached(tree.as_fd(), Depth::One, change)?;
         attach_directory(scene, &tree, place)
     };
-    let own = layout.own_directories()?;
+    let own = match scene.group {
+        Some(group) => group.directories().collect(),
+        None => layout.own_directories()?,
+    };
     if let ([only], [directory]) = (layout.hierarchies(), own.as_slice())
         && only.version == Version::V2
     {
@@ -78,6 +82,14 @@ pub(super) fn own(scene: &Scene<'_>, target: &str, access: Access) -> Result<(),
         bind(directory, &Path::new(target).join(name).to_string_lossy())?;
     }
     close(&tmpfs, access)
+}
+
+/// The trees of this mount namespace: those of the group, else those that are found.
+fn layout<'a>(scene: &Scene<'a>) -> Result<Cow<'a, Layout>, SysError> {
+    match scene.group {
+        Some(group) => Ok(Cow::Borrowed(group.layout())),
+        None => Layout::detect().map(Cow::Owned),
+    }
 }
 
 /// The directory in which each hierarchy of version 1 has one.

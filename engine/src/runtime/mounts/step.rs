@@ -83,6 +83,17 @@ pub enum Step {
     ReadOnly(String),
 }
 
+impl Step {
+    /// Whether the process has to be in its control groups before: it shows them, or fills memory that they count.
+    pub(crate) fn needs_the_group(&self) -> bool {
+        match self {
+            Self::Cgroups { .. } | Self::OwnGroups { .. } => true,
+            Self::Mount { content, .. } => *content == Content::Copied,
+            _ => false,
+        }
+    }
+}
+
 /// Where a bound file comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
