@@ -21,5 +21,5 @@ pub use change::{BadChange, apply_change};
 pub use explore::{Change, Exploration, ExploredLayer, Kind, TreeEntry, Waste, explore};
 pub use history::history;
 pub use reference::{BadReference, Reference, Selector};
-pub use resolve::{Image, ImageError, images_of};
+pub use resolve::{Image, ImageError, Named, images_of};
 pub use transfer::pack_for_transfer;

@@ -183,9 +183,12 @@ fn known() -> MutexGuard<'static, HashMap<Digest, Arc<Image>>> {
     images.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// An image and its names.
+pub type Named = (Arc<Image>, Vec<Reference>);
+
 /// All images of a store's own names, each with its names (`docker.io/…:tag` and `docker.io/…@sha256:…`).
-pub fn images_of(store: &Store) -> Result<Vec<(Arc<Image>, Vec<Reference>)>, ImageError> {
-    let mut by_id: BTreeMap<Digest, (Arc<Image>, Vec<Reference>)> = BTreeMap::new();
+pub fn images_of(store: &Store) -> Result<Vec<Named>, ImageError> {
+    let mut by_id: BTreeMap<Digest, Named> = BTreeMap::new();
     for (name, manifest) in store.tags().all()? {
         let image = match Image::shared(store, &manifest) {
             Err(ImageError::Store(StoreError::NoBlob { digest })) => {
