@@ -51,11 +51,10 @@ const FROM_NOTHING: &str = "FROM scratch AS base\n\
      COPY page /page\n\
      CMD [\"cat\", \"/built\"]\n";
 
-/// A copy of the program that everybody may execute: the one under test may lie in a folder of root's.
+/// A copy of the program that everybody may execute.
 fn program(folder: &Path) -> PathBuf {
     let copy = folder.join("quai");
-    std::fs::copy(tests::executable::path().unwrap(), &copy).unwrap();
-    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).unwrap();
+    tests::executable::copy_to(&copy).unwrap();
     copy
 }
 

@@ -26,7 +26,7 @@ impl Rootless {
     pub(crate) fn start(host: Host) -> Self {
         // Not below a directory that only root may enter.
         let quai = host.scratch.join("quai");
-        fs::copy(tests::executable::path().unwrap(), &quai).unwrap();
+        tests::executable::copy_to(&quai).unwrap();
         let mut engine = Self {
             host,
             quai,

@@ -1,7 +1,7 @@
 //! The executable under test.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
@@ -29,6 +29,20 @@ pub fn path() -> Result<PathBuf> {
         path.display()
     );
     Ok(path)
+}
+
+/// Makes a copy that everybody may execute: the one under test may lie in a folder of root's.
+///
+/// A process of its own writes it: what another test starts meanwhile would keep our descriptor, and the kernel executes
+/// no file that is open for writing (`ETXTBSY`, execve(2)).
+pub fn copy_to(copy: &Path) -> Result<()> {
+    let made = Command::new("install")
+        .args(["-m", "755"])
+        .args([path()?.as_path(), copy])
+        .status()
+        .context("cannot execute install")?;
+    ensure!(made.success(), "{} cannot be made", copy.display());
+    Ok(())
 }
 
 /// A command that runs `quai` with these arguments and without the caller's Docker settings.

@@ -44,7 +44,7 @@ impl Machines {
         symlink(catalogue, scratch.join("store"))?;
         let executable = scratch.join("bin/quai");
         if fs::hard_link(executable::path()?, &executable).is_err() {
-            fs::copy(executable::path()?, &executable)?;
+            executable::copy_to(&executable)?;
         }
         let (helper, socket) = spawn(scratch.path())?;
         Ok(Self {
