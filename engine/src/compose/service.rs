@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::development::{Develop, Device, Gpu, Hook};
+use super::development::{Develop, Device, Gpu};
 
 type Texts = BTreeMap<String, Option<String>>;
 
@@ -75,8 +75,6 @@ pub struct Service {
     pub pids_limit: Option<i64>,
     pub platform: Option<String>,
     pub ports: Vec<Port>,
-    pub post_start: Vec<Hook>,
-    pub pre_stop: Vec<Hook>,
     pub privileged: Option<bool>,
     pub profiles: Vec<String>,
     pub pull_policy: Option<String>,

@@ -147,8 +147,6 @@ pub fn hash(project: &Project, service: &Service) -> Result<String, ComposeError
     plain.pull_policy = None;
     plain.develop = None;
     plain.pull_refresh_after = None;
-    plain.post_start.clear();
-    plain.pre_stop.clear();
     plain.attach = None;
     if let Some(deploy) = &mut plain.deploy {
         deploy.replicas = None;

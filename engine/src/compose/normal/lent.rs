@@ -46,15 +46,6 @@ pub(super) fn gpus(value: &mut Value, at: &str) -> Result<(), ComposeError> {
     Ok(())
 }
 
-/// Commands as words, variables as a mapping.
-pub(super) fn hooks(value: &mut Value, at: &str) -> Result<(), ComposeError> {
-    value
-        .as_array_mut()
-        .into_iter()
-        .flatten()
-        .try_for_each(|one| hook(one, at))
-}
-
 fn hook(value: &mut Value, at: &str) -> Result<(), ComposeError> {
     if let Some(words) = value.get_mut("command") {
         command(words, &format!("{at}.command"))?;

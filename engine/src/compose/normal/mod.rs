@@ -48,7 +48,6 @@ pub(crate) fn service(value: &mut Value, at: &str, directory: &Path) -> Result<(
                     lent::gpus(devices, &at)?;
                 }
             }
-            "post_start" | "pre_stop" => lent::hooks(member, &at)?,
             "develop" => lent::triggers(member, &at, directory)?,
             "ports" => ports::normalize(member, &at)?,
             "volumes" => volumes::normalize(member, &at, directory)?,

@@ -78,8 +78,8 @@ pub(in crate::compose) const SERVICE: &[Row] = &[
     Row::of("pids_limit", Whole),
     Row::of("platform", Text),
     Row::of("ports", List(&TextOr(&NumberOr(&Map(PORT))))),
-    Row::of("post_start", List(&Map(HOOK))),
-    Row::of("pre_stop", List(&Map(HOOK))),
+    Row::of("post_start", Refused(HOOKS)),
+    Row::of("pre_stop", Refused(HOOKS)),
     Row::of("privileged", Flag),
     Row::of("profiles", List(&Text)),
     Row::of(
@@ -246,6 +246,8 @@ const TRIGGER: &[Row] = &[
     Row::of("initial_sync", Flag),
     Row::of("exec", Map(HOOK)),
 ];
+
+const HOOKS: &str = "is not supported yet: run the command with `compose exec`";
 
 const HOOK: &[Row] = &[
     Row::required("command", Command),
