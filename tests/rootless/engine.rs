@@ -91,7 +91,8 @@ impl Rootless {
         let mut process = self.process.take().expect("it was started");
         let pid = i32::try_from(process.id()).unwrap();
         kernel::process::kill(pid, kernel::process::Signal::TERM).unwrap();
-        assert!(process.wait().unwrap().success(), "{}", self.log());
+        let status = process.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.log());
     }
 
     /// What it logged.

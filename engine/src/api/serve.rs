@@ -72,6 +72,10 @@ struct Doors<'a> {
 /// Serves until SIGTERM or SIGINT; SIGHUP reads `daemon.json` again. Containers go on, unless the configuration says
 /// otherwise.
 pub async fn run(config: Config, mut ready: impl FnMut(&str)) -> Result<(), ServeError> {
+    // Before there is a socket: whoever reaches it may ask us to end, and sockets and pid file must go then.
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
     let mut listeners = Vec::new();
     let access = &config.access;
     let doors = Doors {
@@ -127,9 +131,6 @@ pub async fn run(config: Config, mut ready: impl FnMut(&str)) -> Result<(), Serv
         ready(&address);
         sockets.extend(socket);
     }
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
