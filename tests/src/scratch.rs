@@ -21,10 +21,15 @@ impl Scratch {
     pub fn create(name: &str) -> io::Result<Self> {
         let base =
             std::env::var_os("QUAI_TEST_DIR").map_or_else(|| "/var/tmp".into(), PathBuf::from);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = base.join(format!("quai-test-{name}-{}-{number}", process::id()));
-        fs::create_dir(&path)?;
-        Ok(Self { path })
+        // Two suites, each in a pid namespace of its own, have the same number.
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let path = base.join(format!("quai-test-{name}-{}-{number}", process::id()));
+            match fs::create_dir(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made.map(|()| Self { path }),
+            }
+        }
     }
 
     /// Where it is.

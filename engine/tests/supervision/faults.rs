@@ -246,7 +246,10 @@ fn second(engine: &mut Engine) {
 }
 
 fn full_disk(_: &mut Engine) {
-    let place = PathBuf::from(format!("/var/tmp/quai-full-{}", std::process::id()));
+    let place = PathBuf::from(format!(
+        "/var/tmp/quai-full-{:x}",
+        getrandom::u32().unwrap()
+    ));
     std::fs::create_dir_all(&place).unwrap();
     let image = place.join("disk.img");
     std::fs::File::create(&image)
