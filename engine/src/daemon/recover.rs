@@ -214,13 +214,26 @@ impl Daemon {
             since: known.map_or(since, |old| old.since),
             oom_killed: known.is_some_and(|old| old.oom_killed),
         };
-        container.lock().record.state = match record.state {
-            State::Paused(_) => State::Paused(running),
-            _ => State::Running(running),
+        // Frozen without a word of it: for a commit, or by a `pause` that nobody was told of. It goes on; a signal would
+        // not reach it otherwise, not even the one that ends it.
+        let group = self.group_path(record);
+        let is_paused = cgroups::is_frozen(&group) && {
+            let was_told = matches!(record.state, State::Paused(_));
+            if !was_told {
+                cgroups::thaw(&group)?;
+            }
+            was_told
+        };
+        container.lock().record.state = if is_paused {
+            State::Paused(running)
+        } else {
+            State::Running(running)
         };
         if known.is_none() {
             // It was started, and the daemon died before it could write so.
             super::health::begin(&mut container.lock().record);
+        }
+        if known.is_none() || is_paused != matches!(record.state, State::Paused(_)) {
             self.save(container)?;
         }
         container.ends.send_modify(|ends| ends.running = true);

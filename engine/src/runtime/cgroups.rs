@@ -54,6 +54,11 @@ pub fn thaw(path: &Path) -> Result<(), SysError> {
     of(path)?.thaw()
 }
 
+/// Whether the processes of a container are stopped.
+pub fn is_frozen(path: &Path) -> bool {
+    of(path).is_ok_and(|group| group.is_frozen())
+}
+
 /// The processes of a container, as the engine's `/proc` numbers them.
 pub fn processes(path: &Path) -> Result<Vec<i32>, SysError> {
     Ok(of(path)?.processes())

@@ -12,18 +12,19 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::engine_process::{Engine, spawn};
-use crate::processes::{group_of, known_ids, programs, shims};
+use crate::processes::{group_directories, group_of, inhabitants, known_ids, programs, shims};
 use crate::{Case, wait_until};
 
 pub(crate) const CASES: &[Case] = &[
     ("nothing_is_lost_or_left_when_anything_is_killed", killed),
     ("a_second_engine_on_the_same_data_is_refused", second),
+    ("of_engines_started_at_once_one_stays", at_once),
     ("a_full_disk_is_told_and_survived", full_disk),
 ];
 
 /// How often something is killed; `FAULTS_KILLS` says it otherwise.
-const KILLS: usize = 100;
-/// For each kill: the end comes earlier on a slow host.
+const KILLS: u32 = 100;
+/// The end comes earlier on a slow host, in proportion to the kills.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A small generator of numbers: a seed makes the same choices again.
@@ -60,9 +61,11 @@ fn killed(engine: &mut Engine) {
         })
         .collect();
     let wanted = std::env::var("FAULTS_KILLS").map_or(KILLS, |text| text.parse().unwrap());
-    let end = Instant::now() + PATIENCE * u32::try_from(wanted).unwrap();
-    let mut kills = [0_usize; 3];
-    while kills.iter().sum::<usize>() < wanted && Instant::now() < end {
+    let end = Instant::now() + PATIENCE * wanted;
+    let mut kills = [0_u32; 3];
+    let mut seen = BTreeSet::new();
+    while kills.iter().sum::<u32>() < wanted && Instant::now() < end {
+        seen.append(&mut known_ids(engine));
         std::thread::sleep(Duration::from_millis(dice.below(250)));
         match dice.below(4) {
             0 | 1 => {
@@ -71,8 +74,8 @@ fn killed(engine: &mut Engine) {
                 std::thread::sleep(Duration::from_millis(dice.below(60)));
                 engine.start_again();
             }
-            2 => kills[1] += usize::from(kill_one(&mut dice, &shims(engine))),
-            _ => kills[2] += usize::from(kill_one(&mut dice, &programs(engine))),
+            2 => kills[1] += u32::from(kill_one(&mut dice, &shims(engine))),
+            _ => kills[2] += u32::from(kill_one(&mut dice, &programs(engine))),
         }
     }
     over.store(true, Ordering::Relaxed);
@@ -96,7 +99,15 @@ fn killed(engine: &mut Engine) {
         agrees(engine)
     });
     engine.client.remove_all();
-    wait_until("nothing is left", || leftovers(engine).is_empty());
+    let deadline = Instant::now() + Duration::from_secs(40);
+    loop {
+        let left = leftovers(engine, &seen);
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "this is left: {left:#?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// A client that creates, starts, executes, stops and removes, and does not mind a dead engine.
@@ -106,9 +117,10 @@ fn act(number: u64, client: &Fearless, promised: &Promised, over: &AtomicBool, m
         count += 1;
         let name = format!("f{number}-{count}");
         let network = if dice.below(3) == 0 { "bridge" } else { "none" };
+        let policy = if dice.below(4) == 0 { "always" } else { "no" };
         let body = json!({
             "Image": "busybox", "Cmd": ["sh", "-c", "while true; do echo x; usleep 20000; done"],
-            "HostConfig": { "NetworkMode": network },
+            "HostConfig": { "NetworkMode": network, "RestartPolicy": { "Name": policy } },
         });
         let path = format!("/containers/create?name={name}");
         if client.post(&path, &body) != Some(201) {
@@ -117,7 +129,7 @@ fn act(number: u64, client: &Fearless, promised: &Promised, over: &AtomicBool, m
         }
         promised.lock().unwrap().insert(name.clone());
         client.post(&format!("/containers/{name}/start"), &Value::Null);
-        match dice.below(4) {
+        match dice.below(6) {
             0 => {
                 client.post(
                     &format!("/containers/{name}/exec"),
@@ -131,6 +143,14 @@ fn act(number: u64, client: &Fearless, promised: &Promised, over: &AtomicBool, m
                 // From here on it may be gone, whatever the answer.
                 promised.lock().unwrap().remove(&name);
                 client.delete(&format!("/containers/{name}?force=1"));
+            }
+            3 => {
+                client.post(&format!("/containers/{name}/pause"), &Value::Null);
+                client.post(&format!("/containers/{name}/unpause"), &Value::Null);
+            }
+            4 => {
+                let path = format!("/commit?container={name}&repo=faults&tag={number}");
+                client.post(&path, &json!({}));
             }
             _ => {
                 client.post(&format!("/containers/{name}/restart?t=0"), &Value::Null);
@@ -191,7 +211,7 @@ fn kill_one(dice: &mut Dice, pids: &[i32]) -> bool {
 fn agrees(engine: &Engine) -> bool {
     let said: BTreeSet<String> = list(&engine.client)
         .iter()
-        .filter(|container| container["State"] == "running")
+        .filter(|container| matches!(container["State"].as_str(), Some("running" | "paused")))
         .map(|container| container["Id"].as_str().unwrap().to_owned())
         .collect();
     let command = |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok();
@@ -203,9 +223,12 @@ fn agrees(engine: &Engine) -> bool {
     said == shimmed && said == alive
 }
 
-/// Everything of this engine that outlives its containers.
-fn leftovers(engine: &Engine) -> Vec<String> {
+/// Everything of this engine that outlives its containers, whose ids these were.
+fn leftovers(engine: &Engine, seen: &BTreeSet<String>) -> Vec<String> {
     let mut found: Vec<String> = known_ids(engine).into_iter().collect();
+    found.extend(inhabitants().iter().map(|one| format!("{one:?}")));
+    let groups = seen.iter().flat_map(|id| group_directories(id));
+    found.extend(groups.map(|path| path.display().to_string()));
     let folder = std::fs::read_dir(engine.dir.join("exec"))
         .unwrap()
         .flatten();
@@ -246,11 +269,39 @@ fn second(engine: &mut Engine) {
     );
 }
 
+fn at_once(engine: &mut Engine) {
+    let id = engine.run("of-one", "sleep 1000", json!({}), json!({}));
+    for _ in 0..5 {
+        engine.kill();
+        let names = ["engine.sock", "one.sock", "two.sock", "three.sock"];
+        let mut all = names.map(|name| spawn(&engine.dir, name));
+        wait_until("all but one have ended", || {
+            let ended = |one: &mut std::process::Child| one.try_wait().unwrap().is_some();
+            all.iter_mut().map(ended).filter(|ended| *ended).count() == 3
+        });
+        let winner = all
+            .iter_mut()
+            .position(|one| one.try_wait().unwrap().is_none())
+            .unwrap();
+        let client = Client::new(engine.dir.join(names[winner]));
+        wait_until("the one answers", || {
+            UnixStream::connect(engine.dir.join(names[winner])).is_ok()
+        });
+        let state = client.get(&format!("/containers/{id}/json")).json();
+        assert_eq!(state["State"]["Status"], "running");
+        for (name, other) in names.iter().zip(0..) {
+            let there = UnixStream::connect(engine.dir.join(name)).is_ok();
+            assert_eq!(there, other == winner, "{name}");
+        }
+        all[winner].kill().unwrap();
+        all[winner].wait().unwrap();
+        engine.start_again();
+    }
+    engine.client.delete("/containers/of-one?force=1");
+}
+
 fn full_disk(_: &mut Engine) {
-    let place = PathBuf::from(format!(
-        "/var/tmp/quai-full-{:x}",
-        getrandom::u32().unwrap()
-    ));
+    let place = PathBuf::from(format!("/var/tmp/quai-full-{}", std::process::id()));
     std::fs::create_dir_all(&place).unwrap();
     let image = place.join("disk.img");
     std::fs::File::create(&image)
@@ -274,6 +325,9 @@ fn full_disk(_: &mut Engine) {
     let _unmount = Unmount(&disk, &place);
     let engine = Engine::start_in(disk.join("engine"), "{}");
     engine.run("before", "sleep 300", json!({}), json!({}));
+    engine.run("ended", "sleep 300", json!({}), json!({}));
+    let loud = "while true; do echo a line that has no place any more; done";
+    engine.run("loud", loud, json!({}), json!({}));
     let filler = disk.join("filler");
     fill(&filler);
     let wish = json!({ "Image": "busybox", "HostConfig": { "NetworkMode": "none" } });
@@ -295,7 +349,18 @@ fn full_disk(_: &mut Engine) {
         "running",
         "what runs goes on"
     );
+    assert_eq!(engine.state("loud")["Status"], "running");
+    let stopped = engine
+        .client
+        .post("/containers/ended/stop?t=0", &Value::Null);
+    assert_eq!(stopped.status, 204, "{}", stopped.message());
+    assert_eq!(engine.state("ended")["Status"], "exited");
+    let commit = "/commit?container=before&repo=full";
+    let refused = engine.client.post(commit, &json!({}));
+    assert_eq!(refused.status, 500, "{}", refused.message());
+    engine.client.post("/containers/loud/kill", &Value::Null);
     std::fs::remove_file(&filler).unwrap();
+    assert_eq!(engine.client.post(commit, &json!({})).status, 201);
     assert_eq!(
         engine
             .client

@@ -19,6 +19,7 @@ mod configuration;
 mod contained;
 mod engine_process;
 mod faults;
+mod frozen;
 mod health;
 mod logs;
 mod memory;
@@ -43,6 +44,7 @@ const CASES: &[&[Case]] = &[
     logs::CASES,
     secure::CASES,
     configuration::CASES,
+    frozen::CASES,
     orphans::CASES,
     races::CASES,
     faults::CASES,
