@@ -8,6 +8,7 @@ use crate::store::tree_size;
 
 use super::container::{Container, State};
 use super::metrics::Action;
+use super::stop::ENDING;
 use super::{Daemon, DaemonError, Filters};
 
 /// How a container is removed.
@@ -80,6 +81,12 @@ impl Daemon {
         let _timer = self.metrics.time(Action::Delete);
         if container.lock().record.state.process().is_some() {
             self.stop_in_turn(container, Some(9), Some(10)).await?;
+        }
+        // What is done at its end is done when `ends` says so: nobody may write into a folder that is being removed.
+        let mut ends = container.ends.subscribe();
+        let over = ends.wait_for(|ends| !ends.running);
+        if tokio::time::timeout(ENDING, over).await.is_err() {
+            tracing::warn!("the end of {} is still being recorded", container.id);
         }
         let copy = Arc::clone(container);
         self.block(move |daemon| {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::types::ContainerWait;
+use crate::runtime::client::ShimError;
 use crate::runtime::handshake::Target;
 use crate::runtime::request::TerminalSize;
 
@@ -12,6 +13,8 @@ use super::{Daemon, DaemonError};
 
 /// Seconds between the stop signal and the kill, unless said otherwise.
 const GRACE: i64 = 10;
+/// How long a container that was killed may take to end.
+pub(super) const ENDING: Duration = Duration::from_secs(10);
 
 /// What a waiting client waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +93,7 @@ impl Daemon {
         if matches!(record.state, State::Paused(_)) {
             self.thaw(container).await?;
         }
-        self.signal(container, signal).await?;
+        self.signal_unless_ended(container, signal).await?;
         let grace = grace.or(record.config.stop_timeout).unwrap_or(GRACE);
         let over = async { ends.wait_for(|ends| !ends.running).await.is_ok() };
         let ended = match u64::try_from(grace) {
@@ -101,11 +104,9 @@ impl Daemon {
             Err(_) => over.await,
         };
         if !ended {
-            self.signal(container, 9).await?;
+            self.signal_unless_ended(container, 9).await?;
             let mut ends = container.ends.subscribe();
-            let killed =
-                tokio::time::timeout(Duration::from_secs(10), ends.wait_for(|ends| !ends.running))
-                    .await;
+            let killed = tokio::time::timeout(ENDING, ends.wait_for(|ends| !ends.running)).await;
             if killed.is_err() {
                 return Err(DaemonError::Conflict(format!(
                     "cannot stop container: {}: it did not receive an exit event",
@@ -193,10 +194,7 @@ impl Daemon {
         self.signal(&container, signal).await?;
         if signal == 9 {
             let over = ends.wait_for(|ends| !ends.running);
-            if tokio::time::timeout(Duration::from_secs(10), over)
-                .await
-                .is_err()
-            {
+            if tokio::time::timeout(ENDING, over).await.is_err() {
                 tracing::warn!(
                     "container {} has not ended 10 s after its kill",
                     container.id
@@ -204,6 +202,28 @@ impl Daemon {
             }
         }
         Ok(())
+    }
+
+    /// The same to a container that is to end: where its shim has ended, so does it, whoever watches it sees to that.
+    async fn signal_unless_ended(
+        self: &Arc<Self>,
+        container: &Arc<Container>,
+        signal: i32,
+    ) -> Result<(), DaemonError> {
+        let mut ends = container.ends.subscribe();
+        let Err(error) = self.signal(container, signal).await else {
+            return Ok(());
+        };
+        let is_gone = matches!(
+            error,
+            DaemonError::Shim(ShimError::Unreachable { .. } | ShimError::Broken { .. })
+        );
+        let is_gone = is_gone || container.lock().record.state.process().is_none();
+        let over = ends.wait_for(|ends| !ends.running);
+        if is_gone && tokio::time::timeout(ENDING, over).await.is_ok() {
+            return Ok(());
+        }
+        Err(error)
     }
 
     async fn signal(

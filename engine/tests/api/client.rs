@@ -142,10 +142,16 @@ impl Client {
             .as_array()
             .unwrap()
         {
-            self.delete(&format!(
-                "/containers/{}?force=1&v=1",
-                container["Id"].as_str().unwrap()
-            ));
+            let id = container["Id"].as_str().unwrap();
+            let answer = self.delete(&format!("/containers/{id}?force=1&v=1"));
+            // 404: it has removed itself meanwhile. 409: it is about to.
+            assert!(
+                matches!(answer.status, 204 | 404),
+                "{id} {} cannot be removed: {} {}",
+                container["State"],
+                answer.status,
+                answer.message()
+            );
         }
     }
 

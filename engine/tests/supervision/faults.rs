@@ -105,7 +105,12 @@ fn killed(engine: &mut Engine) {
         if left.is_empty() {
             return;
         }
-        assert!(Instant::now() < deadline, "this is left: {left:#?}");
+        assert!(
+            Instant::now() < deadline,
+            "this is left: {left:#?}\nlisted: {:#?}\n{}",
+            list(&engine.client),
+            std::fs::read_to_string(engine.dir.join("engine.log")).unwrap_or_default()
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -301,7 +306,10 @@ fn at_once(engine: &mut Engine) {
 }
 
 fn full_disk(_: &mut Engine) {
-    let place = PathBuf::from(format!("/var/tmp/quai-full-{}", std::process::id()));
+    let place = PathBuf::from(format!(
+        "/var/tmp/quai-full-{:x}",
+        getrandom::u32().unwrap()
+    ));
     std::fs::create_dir_all(&place).unwrap();
     let image = place.join("disk.img");
     std::fs::File::create(&image)
