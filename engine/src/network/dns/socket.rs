@@ -56,7 +56,7 @@ impl Spot {
             udp.set_nonblocking(true).map_err(io)?;
             tcp.set_nonblocking(true).map_err(io)?;
             let ports = [(UDP, port(udp.local_addr())), (TCP, port(tcp.local_addr()))];
-            nftables::replace(&table(ports)).map_err(step("lead port 53 to the resolver"))?;
+            nftables::create(&table(ports)).map_err(step("lead port 53 to the resolver"))?;
             Ok(Sockets { udp, tcp })
         })
     }

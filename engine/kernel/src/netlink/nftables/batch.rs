@@ -17,6 +17,7 @@ const BATCH_END: u16 = 0x11;
 
 pub(super) const REQUEST: u16 = 0x1;
 const ACK: u16 = 0x4;
+const EXCLUSIVE: u16 = 0x200;
 const CREATE: u16 = 0x400;
 const APPEND: u16 = 0x800;
 
@@ -47,6 +48,12 @@ impl Batch {
 
     pub(super) fn make_table(&mut self, name: &str) {
         self.messages.push((NEW_TABLE, CREATE, text(1, name)));
+    }
+
+    /// The same, and the whole batch fails with `EEXIST` if there is one.
+    pub(super) fn make_new_table(&mut self, name: &str) {
+        let flags = CREATE | EXCLUSIVE;
+        self.messages.push((NEW_TABLE, flags, text(1, name)));
     }
 
     pub(super) fn delete_table(&mut self, name: &str) {

@@ -165,6 +165,20 @@ pub fn replace(table: &Table) -> Result<(), SysError> {
     batch.commit("nftables replace", &table.name)
 }
 
+/// The same where there is most likely no table of that name.
+///
+/// What a transaction deletes is freed after a grace period of RCU, 4 to 20 ms, and whoever closes a socket of this
+/// protocol waits for that (`nft_rcv_nl_event` in the kernel's `nf_tables_api.c`): here nothing is deleted.
+pub fn create(table: &Table) -> Result<(), SysError> {
+    let mut batch = Batch::new(table.family);
+    batch.make_new_table(&table.name);
+    batch.fill(table);
+    match batch.commit("nftables create", &table.name) {
+        Err(error) if error.source.kind() == std::io::ErrorKind::AlreadyExists => replace(table),
+        made => made,
+    }
+}
+
 /// Puts other rules in the chains of a table that [`replace`] made, in one step. Cheaper than replacing it, since the
 /// hooks stay.
 pub fn refill(table: &Table) -> Result<(), SysError> {
