@@ -145,7 +145,14 @@ pub fn apply(stage: &Stage, rules: &[Planned], change: Change) -> Result<(), Net
         let done = match change {
             Change::First => nftables::replace(&table),
             // Somebody in the machine may have changed or removed it.
-            Change::Later => nftables::refill(&table).or_else(|_| nftables::replace(&table)),
+            Change::Later => match nftables::refill(&table) {
+                Ok(old) => {
+                    // A start does not wait until the old rules are freed. Without a thread they are dropped here.
+                    let _ = std::thread::Builder::new().spawn(move || drop(old));
+                    Ok(())
+                }
+                Err(_) => nftables::replace(&table),
+            },
         };
         done.map_err(step("set the rules of networks and published ports"))
     })

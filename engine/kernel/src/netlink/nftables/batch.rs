@@ -1,5 +1,6 @@
 //! Messages of one transaction, in the order of their effect.
 
+use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
 use super::{Chain, Family, Hook, Rule, Table};
@@ -113,6 +114,11 @@ impl Batch {
     }
 
     pub(super) fn commit(self, call: &'static str, table: &str) -> Result<(), SysError> {
+        self.commit_open(call, table).map(drop)
+    }
+
+    /// The same, and gives the socket, which takes its time to close if something was deleted.
+    pub(super) fn commit_open(self, call: &'static str, table: &str) -> Result<Socket, SysError> {
         let last = u32::try_from(self.messages.len()).expect("a batch is small");
         let mut bytes = message(BATCH_BEGIN, 0, 0, 0, SUBSYSTEM, &[]);
         for (sequence, (kind, flags, body)) in (1..).zip(self.messages) {
@@ -132,7 +138,8 @@ impl Batch {
         let socket = open(call, NETLINK_NETFILTER).map_err(|e| e.on(table))?;
         super::super::make_room(&socket, bytes.len());
         send(call, &socket, &bytes).map_err(|e| e.on(table))?;
-        acknowledged(call, &socket, last).map_err(|e| e.on(table))
+        acknowledged(call, &socket, last).map_err(|e| e.on(table))?;
+        Ok(socket)
     }
 }
 

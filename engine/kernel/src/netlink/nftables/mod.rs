@@ -165,10 +165,7 @@ pub fn replace(table: &Table) -> Result<(), SysError> {
     batch.commit("nftables replace", &table.name)
 }
 
-/// The same where there is most likely no table of that name.
-///
-/// What a transaction deletes is freed after a grace period of RCU, 4 to 20 ms, and whoever closes a socket of this
-/// protocol waits for that (`nft_rcv_nl_event` in the kernel's `nf_tables_api.c`): here nothing is deleted.
+/// The same where there is most likely no table of that name: then nothing is deleted, and nothing [freed](Freeing).
 pub fn create(table: &Table) -> Result<(), SysError> {
     let mut batch = Batch::new(table.family);
     batch.make_new_table(&table.name);
@@ -179,9 +176,19 @@ pub fn create(table: &Table) -> Result<(), SysError> {
     }
 }
 
+/// What a transaction deleted, while the kernel frees it: to drop it takes that long.
+///
+/// It is freed after a grace period of RCU, 4 to 20 ms, and whoever closes a socket of this protocol waits for that
+/// (`nft_rcv_nl_event` in the kernel's `nf_tables_api.c`), as does the next transaction. Who has something else to do
+/// drops it on another thread.
+#[derive(Debug)]
+pub struct Freeing {
+    _socket: netlink_sys::Socket,
+}
+
 /// Puts other rules in the chains of a table that [`replace`] made, in one step. Cheaper than replacing it, since the
 /// hooks stay.
-pub fn refill(table: &Table) -> Result<(), SysError> {
+pub fn refill(table: &Table) -> Result<Freeing, SysError> {
     let mut batch = Batch::new(table.family);
     batch.make_table(&table.name);
     for chain in &table.chains {
@@ -189,7 +196,8 @@ pub fn refill(table: &Table) -> Result<(), SysError> {
         batch.flush(&table.name, chain.name);
     }
     batch.rules(table);
-    batch.commit("nftables refill", &table.name)
+    let socket = batch.commit_open("nftables refill", &table.name)?;
+    Ok(Freeing { _socket: socket })
 }
 
 /// Removes a table of the `ip` family and everything in it; does nothing if there is none.
