@@ -1,12 +1,12 @@
 //! The program that carries packets out: the other one that is known, and none.
 
 use std::io::Read;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::Stdio;
 
 use crate::engine::Rootless;
 use crate::host::NEIGHBOUR;
+use crate::network::{reaches_no_loopback, reaches_the_neighbour};
 use crate::{Case, wait_until};
 
 pub(crate) const CASES: &[Case] = &[
@@ -34,47 +34,14 @@ fn slirp(engine: &mut Rootless) {
     engine.host.hide(PASTA);
     engine.start_again();
     assert!(engine.processes().contains(&"slirp4netns".to_owned()));
-    let mut server = engine
-        .host
-        .as_neighbour(&[
-            "busybox",
-            "nc",
-            "-ll",
-            "-p",
-            "8001",
-            "-e",
-            "echo",
-            "neighbour",
-        ])
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
-    wait_until("the neighbour answers", || {
-        TcpStream::connect((NEIGHBOUR, 8001)).is_ok()
-    });
     // Kept open until the answer is there: what ends at once may be lost on the way.
-    let line = format!(
-        "for i in 1 2 3 4 5 6 7 8 9; do s=$(sleep 2 | timeout 5 nc {NEIGHBOUR} 8001); test \"$s\" && break; done; echo \"$s\" | head -n 1"
-    );
-    assert_eq!(
-        engine.ok(&["run", "--rm", "box", "sh", "-c", &line]),
-        "neighbour"
-    );
-    server.kill().unwrap();
-    server.wait().unwrap();
+    reaches_the_neighbour(engine, |port| {
+        format!("sleep 2 | timeout 5 nc {NEIGHBOUR} {port}")
+    });
     let servers = engine.ok(&["run", "--rm", "box", "cat", "/etc/resolv.conf"]);
     assert!(servers.contains("nameserver 10.0.2.3"), "{servers}");
     // 10.0.2.2 is the host to who asks slirp4netns for it; we do not.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    listener.set_nonblocking(true).unwrap();
-    let line = format!("for a in 10.0.2.2 127.0.0.1; do nc -w 1 $a {port} </dev/null; done; true");
-    engine.ok(&["run", "--rm", "box", "sh", "-c", &line]);
-    engine.ok(&["run", "--rm", "--network=host", "box", "sh", "-c", &line]);
-    assert!(
-        listener.accept().is_err(),
-        "the host's loopback was reached"
-    );
+    reaches_no_loopback(engine, &["10.0.2.2", "127.0.0.1"]);
     let words = [
         "run", "-d", "--name", "web", "-p", "80", "box", "nc", "-ll", "-p", "80", "-e", "echo",
         "served",

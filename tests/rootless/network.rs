@@ -31,27 +31,42 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 fn outside(engine: &mut Rootless) {
+    // The helper of Debian 12 loses the end of a short connection now and then, or sends its bytes again.
+    reaches_the_neighbour(engine, |port| {
+        format!("timeout 5 nc {NEIGHBOUR} {port} </dev/null")
+    });
+    // The host's resolver is on its loopback: containers are told of the helper's forwarder instead.
+    let servers = engine.ok(&["run", "--rm", "box", "cat", "/etc/resolv.conf"]);
+    assert!(servers.contains("nameserver 169.254.1.1"), "{servers}");
+    reaches_no_loopback(engine, &["127.0.0.1", NEIGHBOUR, "172.17.0.1"]);
+}
+
+/// A container hears from a server outside, asked by a command that is told its port.
+pub(crate) fn reaches_the_neighbour(engine: &Rootless, ask: impl Fn(u16) -> String) {
+    const PORT: u16 = 8000;
+    let port = PORT.to_string();
+    let words = [
+        "busybox",
+        "nc",
+        "-ll",
+        "-p",
+        &port,
+        "-e",
+        "echo",
+        "neighbour",
+    ];
     let mut server = engine
         .host
-        .as_neighbour(&[
-            "busybox",
-            "nc",
-            "-ll",
-            "-p",
-            "8000",
-            "-e",
-            "echo",
-            "neighbour",
-        ])
+        .as_neighbour(&words)
         .stdin(Stdio::null())
         .spawn()
         .unwrap();
     wait_until("the neighbour answers", || {
-        TcpStream::connect((NEIGHBOUR, 8000)).is_ok()
+        TcpStream::connect((NEIGHBOUR, PORT)).is_ok()
     });
-    // The helper of Debian 12 loses the end of a short connection now and then, or sends its bytes again.
+    let ask = ask(PORT);
     let line = format!(
-        "for i in 1 2 3 4 5 6 7 8 9; do s=$(timeout 5 nc {NEIGHBOUR} 8000 </dev/null); test \"$s\" && break; done; echo \"$s\" | head -n 1"
+        "for i in 1 2 3 4 5 6 7 8 9; do s=$({ask}); test \"$s\" && break; done; echo \"$s\" | head -n 1"
     );
     assert_eq!(
         engine.ok(&["run", "--rm", "box", "sh", "-c", &line]),
@@ -59,15 +74,15 @@ fn outside(engine: &mut Rootless) {
     );
     server.kill().unwrap();
     server.wait().unwrap();
-    // The host's resolver is on its loopback: containers are told of the helper's forwarder instead.
-    let servers = engine.ok(&["run", "--rm", "box", "cat", "/etc/resolv.conf"]);
-    assert!(servers.contains("nameserver 169.254.1.1"), "{servers}");
+}
+
+/// No container reaches what listens on the host's loopback, by any of these addresses.
+pub(crate) fn reaches_no_loopback(engine: &Rootless, addresses: &[&str]) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     listener.set_nonblocking(true).unwrap();
-    let line = format!(
-        "for a in 127.0.0.1 {NEIGHBOUR} 172.17.0.1; do nc -w 1 $a {port} </dev/null; done; true"
-    );
+    let addresses = addresses.join(" ");
+    let line = format!("for a in {addresses}; do nc -w 1 $a {port} </dev/null; done; true");
     engine.ok(&["run", "--rm", "box", "sh", "-c", &line]);
     engine.ok(&["run", "--rm", "--network=host", "box", "sh", "-c", &line]);
     assert!(
