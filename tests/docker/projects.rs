@@ -15,6 +15,7 @@ pub(crate) const CASES: &[Case] = &[
     ),
     ("our_compose_runs_five_services", ours),
     ("the_first_compose_runs_five_services", first),
+    ("a_project_is_shown_as_it_is_written", as_written),
 ];
 
 const DOCKERFILE: &str = "FROM busybox AS one\n\
@@ -53,6 +54,30 @@ pub(crate) fn succeeded(output: &Output) -> String {
         text(&output.stderr)
     );
     text(&output.stdout) + &text(&output.stderr)
+}
+
+fn as_written(docker: &Docker) {
+    let folder = docker.folder("as-written");
+    let file = "services:\n  web:\n    image: busybox:${TAG:-1}\n    networks: [nowhere]\n";
+    write(&folder, &[("compose.yaml", file)]);
+    let config = |more: &[&str]| {
+        let words = [&["compose", "config"], more].concat();
+        quai(docker, &folder, &words)
+    };
+    let refused = config(&[]);
+    let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success(), "{complaint}");
+    assert!(
+        complaint.contains("undefined network nowhere"),
+        "{complaint}"
+    );
+    let taken = succeeded(&config(&["--no-consistency"]));
+    assert!(taken.contains("image: busybox:1"), "{taken}");
+    let kept = succeeded(&config(&["--no-interpolate"]));
+    assert!(kept.contains("busybox:${TAG:-1}"), "{kept}");
+    assert!(kept.contains("name: "), "{kept}");
+    let both = config(&["--no-interpolate", "--images"]);
+    assert!(!both.status.success());
 }
 
 /// A program that speaks to the engine, in a folder.

@@ -25,6 +25,11 @@ const OWN: &[Flag] = &[
     Flag::text("format", "Format the output. Values: [yaml | json]").default("yaml"),
     Flag::text("hash", "Print the service config hash, one per line"),
     Flag::switch("images", "Print the image names, one per line"),
+    Flag::switch(
+        "no-consistency",
+        "Don't check model consistency - warning: may produce invalid Compose output",
+    ),
+    Flag::switch("no-interpolate", "Don't interpolate environment variables"),
     Flag::text("output", "Save to file (default to stdout)").short('o'),
     Flag::switch("profiles", "Print the profile names, one per line"),
     Flag::switch(
@@ -36,7 +41,31 @@ const OWN: &[Flag] = &[
     Flag::switch("volumes", "Print the volume names, one per line"),
 ];
 
+/// Options that ask for one thing of the project, which only a whole one has.
+const ASKING: [&str; 5] = ["services", "volumes", "environment", "images", "profiles"];
+
 async fn config(_: &Session, matches: &Matches) -> Result<u8, CliError> {
+    if matches.on("no-interpolate") {
+        if let Some(asking) = ASKING.into_iter().find(|name| matches.on(name)) {
+            return Err(CliError::Said(format!(
+                "--{asking} cannot be answered with --no-interpolate: what variables stand for is not known"
+            )));
+        }
+        if matches.text("hash").is_some() || !matches.operands.is_empty() {
+            return Err(CliError::Said(
+                "--no-interpolate shows the files as a whole: leave out --hash and names of services"
+                    .into(),
+            ));
+        }
+        let (name, mut value) = scope::unresolved(matches)?;
+        if matches.on("quiet") {
+            return Ok(0);
+        }
+        if let Some(members) = value.as_object_mut() {
+            members.insert("name".into(), name.into());
+        }
+        return write(&document(&value, matches.text("format"))?, matches);
+    }
     let mut project = scope::project(matches, &matches.operands)?;
     if !matches.operands.is_empty() {
         let chosen = crate::compose::order::with_needs(&project.services, &matches.operands);
@@ -83,10 +112,19 @@ async fn config(_: &Session, matches: &Matches) -> Result<u8, CliError> {
     };
     let text = match lines {
         Some(lines) => lines.into_iter().map(|line| line + "\n").collect(),
-        None => document(&project, matches.text("format"))?,
+        None => {
+            let mut value = serde_json::to_value(&project)
+                .map_err(|error| CliError::Said(format!("cannot render the project: {error}")))?;
+            prune(&mut value);
+            document(&value, matches.text("format"))?
+        }
     };
+    write(&text, matches)
+}
+
+fn write(text: &str, matches: &Matches) -> Result<u8, CliError> {
     match matches.text("output") {
-        None => output::print(&text)?,
+        None => output::print(text)?,
         Some(path) => std::fs::write(path, text).map_err(|source| CliError::File {
             what: "cannot write",
             path: path.to_owned(),
@@ -96,16 +134,10 @@ async fn config(_: &Session, matches: &Matches) -> Result<u8, CliError> {
     Ok(0)
 }
 
-fn document(
-    project: &crate::compose::project::Project,
-    format: Option<&str>,
-) -> Result<String, CliError> {
-    let mut value = serde_json::to_value(project)
-        .map_err(|error| CliError::Said(format!("cannot render the project: {error}")))?;
-    prune(&mut value);
+fn document(value: &Value, format: Option<&str>) -> Result<String, CliError> {
     match format {
-        Some("json") => Ok(crate::cli::format::document::indented(&value) + "\n"),
-        Some("yaml") | None => serde_saphyr::to_string(&value)
+        Some("json") => Ok(crate::cli::format::document::indented(value) + "\n"),
+        Some("yaml") | None => serde_saphyr::to_string(value)
             .map_err(|error| CliError::Said(format!("cannot render the project: {error}"))),
         Some(other) => Err(CliError::Said(format!(
             "unsupported format \"{other}\": yaml or json was expected"

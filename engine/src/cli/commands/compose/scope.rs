@@ -96,6 +96,11 @@ pub(super) fn name_or_project(matches: &Matches) -> Result<(String, Option<Proje
     }
 }
 
+/// The merged files with their variables as they are written, and the project's name.
+pub(super) fn unresolved(matches: &Matches) -> Result<(String, Value), CliError> {
+    Project::unresolved(&source(matches, &[])).map_err(said)
+}
+
 /// A sentence of `crate::compose` as one of this command line.
 pub(super) fn said(error: ComposeError) -> CliError {
     CliError::Said(error.to_string())
@@ -110,7 +115,11 @@ fn source(matches: &Matches, wanted: &[String]) -> Source {
         env_files: matches.all("env-file").iter().map(PathBuf::from).collect(),
         profiles: matches.all("profile").to_vec(),
         wanted: wanted.to_vec(),
-        consistency: Consistency::Checked,
+        consistency: if matches.given("no-consistency") && matches.on("no-consistency") {
+            Consistency::Taken
+        } else {
+            Consistency::Checked
+        },
         environment,
     }
 }
